@@ -1,0 +1,88 @@
+/**
+ * What every kind of binding is to control: something to observe, and to point at a node.
+ *
+ * An adapter instance is one binding (one Elastic IP, one record). It never decides, never retries, keeps no
+ * memory that matters, and ends each call when `signal` aborts. Control does the rest: it observes, compares,
+ * applies with the epoch, and observes again until both agree.
+ */
+import type { z } from 'zod'
+
+/** What the outside resource points at now. */
+export type Observation =
+  /** At `node`, exactly as its target says. `epochSeen` where the resource itself remembers an epoch. */
+  | {
+      readonly kind: 'node'
+      readonly node: string
+      readonly token: Token
+      readonly epochSeen?: number
+      readonly raw: Raw
+    }
+  /** At nothing. */
+  | { readonly kind: 'none'; readonly token: Token; readonly epochSeen?: number; readonly raw: Raw }
+  /** At something that is no node's target; `what` names it for people. */
+  | {
+      readonly kind: 'foreign'
+      readonly what: string
+      readonly token: Token
+      readonly epochSeen?: number
+      readonly raw: Raw
+    }
+  /** Could not be learned. */
+  | { readonly kind: 'unknown'; readonly failure: Failure }
+
+/** What an observation gives to the next `apply`, so that it can be conditional: an association id, a record id. Null: nothing. */
+export type Token = string | null
+
+/** The provider's own words about the resource, for the operator who looks. Never holds a secret. */
+export type Raw = Readonly<Record<string, string | null>>
+
+/** The five ways in which a provider's call can go wrong. Control's answer depends on nothing else. */
+export type Failure =
+  /** The resource is not as the call supposed: observe again and decide again. */
+  | { readonly kind: 'conflict'; readonly code: string; readonly message: string }
+  /** Nothing happened; the same call may work soon (5xx, eventual consistency, instance not yet running). */
+  | { readonly kind: 'retry'; readonly code: string; readonly message: string }
+  /** The provider's budget is spent; not again before `afterMs` milliseconds. */
+  | { readonly kind: 'throttled'; readonly code: string; readonly message: string; readonly afterMs: number }
+  /** Will not work until a person changes something: permission, credentials, a resource that does not exist. */
+  | { readonly kind: 'permanent'; readonly code: string; readonly message: string }
+  /** It may have happened, or may still (time-out, connection lost after the request left). An observation follows. */
+  | { readonly kind: 'unknown'; readonly code: string; readonly message: string }
+
+export type Outcome = { readonly kind: 'done' } | Failure
+
+/** Point the binding at `node`, for `epoch`, given what was observed. */
+export type Move = { readonly node: string; readonly epoch: number; readonly token: Token }
+
+export type Capabilities = {
+  /** What the target itself can refuse: a stale write in one step, in two, or nothing. */
+  readonly cas: 'atomic' | 'stepwise' | 'none'
+  readonly dryRun: boolean
+  readonly ipv6: boolean
+  /** How long after a successful write a read may still show the old owner, in milliseconds. No second write before that. */
+  readonly settleMs: number
+  /** How long after it left a write may still take effect, in milliseconds. Control observes once more after that. */
+  readonly maxInFlightMs: number
+}
+
+/** One binding. `dispose` closes connections. */
+export type Adapter = {
+  readonly capabilities: Capabilities
+  observe(signal: AbortSignal): Promise<Observation>
+  apply(move: Move, signal: AbortSignal): Promise<Outcome>
+  dispose(): void
+}
+
+/** What an adapter's `create` is given; `Config` and `Target` are the outputs of its own schemas. */
+export type AdapterInput<Config, Target> = {
+  readonly config: Config
+  /** By node name. */
+  readonly targets: Readonly<Record<string, Target>>
+}
+
+/** What an adapter's schema file exports. Light: importing it must not import the provider's SDK. */
+export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = {
+  readonly name: string
+  readonly config: Config
+  readonly target: Target
+}

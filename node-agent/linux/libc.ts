@@ -1,0 +1,180 @@
+/**
+ * The system calls Holdfast makes on Linux, and nothing more: the only file that imports koffi.
+ *
+ * Structures are passed as bytes, laid out by the callers that know them. A call that fails throws a
+ * `SystemError`; the few that callers poll (`recv`, `send` on a full queue) return `undefined` instead.
+ */
+import koffi from 'koffi'
+import { errno } from './constants.ts'
+
+const libc = koffi.load('libc.so.6')
+
+const c = {
+  socket: libc.func('int socket(int, int, int)'),
+  bind: libc.func('int bind(int, const void *, uint)'),
+  setsockopt: libc.func('int setsockopt(int, int, int, const void *, uint)'),
+  sendto: libc.func('long sendto(int, const void *, ulong, int, const void *, uint)'),
+  recv: libc.func('long recv(int, void *, ulong, int)'),
+  read: libc.func('long read(int, void *, ulong)'),
+  write: libc.func('long write(int, const void *, ulong)'),
+  close: libc.func('int close(int)'),
+  fcntl: libc.func('int fcntl(int, int, int)'),
+  ppoll: libc.func('int ppoll(void *, ulong, const void *, const void *)'),
+  if_nametoindex: libc.func('uint if_nametoindex(const char *)'),
+  sched_setscheduler: libc.func('int sched_setscheduler(int, int, const void *)'),
+  mlockall: libc.func('int mlockall(int)'),
+  signal: libc.func('void *signal(int, long)'),
+  strerror: libc.func('const char *strerror(int)'),
+}
+
+/** A system call that failed. `code` is the symbolic errno (`EPERM`), or `E<number>` where it has no name here. */
+export class SystemError extends Error {
+  override name = 'SystemError' as const
+  readonly operation: string
+  readonly errno: number
+  readonly code: string
+
+  constructor(operation: string, number: number) {
+    super(`${operation}: ${c.strerror(number)}`)
+    this.operation = operation
+    this.errno = number
+    this.code = Object.entries(errno).find(([, value]) => value === number)?.[0] ?? `E${number}`
+  }
+}
+
+function checked(operation: string, result: number): number {
+  if (result < 0) throw new SystemError(operation, koffi.errno())
+  return result
+}
+
+export function socket(domain: number, type: number, protocol: number): number {
+  return checked('socket', c.socket(domain, type, protocol))
+}
+
+export function bind(fd: number, address: Uint8Array): void {
+  checked('bind', c.bind(fd, address, address.length))
+}
+
+/** `what` names the option in the error, since "setsockopt: Operation not permitted" helps nobody. */
+export function setsockopt(fd: number, option: { level: number; name: number; what: string }, value: Uint8Array): void {
+  checked(option.what, c.setsockopt(fd, option.level, option.name, value, value.length))
+}
+
+/** Sends one datagram. False when the interface's queue is full or the link has just gone: the next one will follow. */
+export function sendto(fd: number, datagram: Uint8Array, address: Uint8Array): boolean {
+  if (c.sendto(fd, datagram, datagram.length, 0, address, address.length) >= 0) return true
+  const number = koffi.errno()
+  if (transientSendErrors.has(number)) return false
+  throw new SystemError('sendto', number)
+}
+
+const transientSendErrors: ReadonlySet<number> = new Set([
+  errno.EAGAIN,
+  errno.ENOBUFS,
+  errno.ENETDOWN,
+  errno.ENETUNREACH,
+  errno.ENODEV,
+  errno.ENXIO,
+  errno.EHOSTUNREACH,
+  errno.EADDRNOTAVAIL,
+])
+
+/** Receives without blocking into `buffer`; its length, or undefined when nothing is queued. */
+export function receive(fd: number, buffer: Uint8Array): number | undefined {
+  const MSG_DONTWAIT = 0x40
+  const length = Number(c.recv(fd, buffer, buffer.length, MSG_DONTWAIT))
+  if (length >= 0) return length
+  const number = koffi.errno()
+  if (number === errno.EAGAIN || number === errno.EINTR) return undefined
+  throw new SystemError('recv', number)
+}
+
+/** Reads a pipe or eventfd without blocking (the descriptor must be non-blocking). 0 at its end, undefined when empty. */
+export function read(fd: number, buffer: Uint8Array): number | undefined {
+  const length = Number(c.read(fd, buffer, buffer.length))
+  if (length >= 0) return length
+  const number = koffi.errno()
+  if (number === errno.EAGAIN || number === errno.EINTR) return undefined
+  throw new SystemError('read', number)
+}
+
+/** Writes as much as fits now; how much that was. */
+export function write(fd: number, bytes: Uint8Array): number {
+  const length = Number(c.write(fd, bytes, bytes.length))
+  if (length >= 0) return length
+  const number = koffi.errno()
+  if (number === errno.EAGAIN || number === errno.EINTR) return 0
+  throw new SystemError('write', number)
+}
+
+export function close(fd: number): void {
+  c.close(fd)
+}
+
+export function setNonBlocking(fd: number): void {
+  const F_GETFL = 3
+  const F_SETFL = 4
+  const O_NONBLOCK = 0x800
+  const flags = checked('fcntl', c.fcntl(fd, F_GETFL, 0))
+  checked('fcntl', c.fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+}
+
+/**
+ * Waits until a descriptor of `pollSet` is readable or `timeoutUs` microseconds have passed (undefined: for ever).
+ * Returns how many are ready. `pollSet` is an array of `struct pollfd`, see `pollSetOf`.
+ */
+export function ppoll(pollSet: Buffer, timeoutUs: number | undefined): number {
+  let timespec: Buffer | null = null
+  if (timeoutUs !== undefined) {
+    const wait = Math.max(0, timeoutUs)
+    timespec = pollTimespec
+    timespec.writeBigInt64LE(BigInt(Math.floor(wait / 1e6)), 0)
+    timespec.writeBigInt64LE(BigInt(Math.floor((wait % 1e6) * 1000)), 8)
+  }
+  const ready = c.ppoll(pollSet, pollSet.length / pollfdSize, timespec, null)
+  if (ready >= 0) return ready
+  const number = koffi.errno()
+  if (number === errno.EINTR) return 0
+  throw new SystemError('ppoll', number)
+}
+
+const pollTimespec = Buffer.alloc(16)
+const pollfdSize = 8
+
+/** `struct pollfd[]` that waits for input on each descriptor. */
+export function pollSetOf(fds: readonly number[]): Buffer {
+  const POLLIN = 1
+  const set = Buffer.alloc(fds.length * pollfdSize)
+  for (const [i, fd] of fds.entries()) {
+    set.writeInt32LE(fd, i * pollfdSize)
+    set.writeInt16LE(POLLIN, i * pollfdSize + 4)
+  }
+  return set
+}
+
+/** The kernel's index of an interface, or undefined when there is none of that name. */
+export function interfaceIndex(name: string): number | undefined {
+  return c.if_nametoindex(name) || undefined
+}
+
+/** Puts this process (and the threads it makes from now on) on SCHED_FIFO at `priority` (1..99). */
+export function scheduleRealtime(priority: number): void {
+  const SCHED_FIFO = 1
+  const parameter = Buffer.alloc(4)
+  parameter.writeInt32LE(priority)
+  checked('sched_setscheduler', c.sched_setscheduler(0, SCHED_FIFO, parameter))
+}
+
+/** Keeps touched pages in memory. On fault only: V8 reserves address space that must not be populated. */
+export function lockMemory(): void {
+  const MCL_CURRENT = 1
+  const MCL_FUTURE = 2
+  const MCL_ONFAULT = 4
+  checked('mlockall', c.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+}
+
+/** Ignores a signal by its number, for every thread. */
+export function ignoreSignal(number: number): void {
+  const SIG_IGN = 1
+  c.signal(number, SIG_IGN)
+}
