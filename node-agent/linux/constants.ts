@@ -19,31 +19,27 @@ export const errno = {
 } as const
 
 export const AF_INET = 2
-export const AF_INET6 = 10
 export const AF_NETLINK = 16
 export const AF_PACKET = 17
 
-export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
-export const SOCK_NONBLOCK = 0x800
 export const SOCK_CLOEXEC = 0x80000
 
 export const IPPROTO_IP = 0
 export const IPPROTO_ICMP = 1
-export const IPPROTO_RAW = 255
 
 export const SOL_SOCKET = 1
 export const SO_RCVBUF = 8
+export const SO_PRIORITY = 12
 export const SO_BINDTODEVICE = 25
 
+export const IP_HDRINCL = 3
 export const IP_MULTICAST_IF = 32
-export const IP_MULTICAST_TTL = 33
 export const IP_MULTICAST_LOOP = 34
 export const IP_ADD_MEMBERSHIP = 35
 
-export const SOL_NETLINK = 270
 export const NETLINK_ROUTE = 0
-export const NETLINK_ADD_MEMBERSHIP = 1
 
+export const SIGHUP = 1
 export const SIGINT = 2
 export const SIGTERM = 15

@@ -1,0 +1,96 @@
+/** The VRRP process's ports on Linux: raw sockets, rtnetlink and the supervisor's pipe, waited for together. */
+import type { AddressChange, FromVrrp, VrrpPorts } from '../ports.ts'
+import type { Input } from '../vrrp/engine.ts'
+import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
+import { encodeGratuitousArp } from '../wire/arp.ts'
+import { changeAddresses, describeRefusal } from './addresses.ts'
+import { now } from './clock.ts'
+import { type Interfaces, watchInterfaces } from './interfaces.ts'
+import { pollSetOf, ppoll } from './libc.ts'
+import { type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts'
+import { openArpSocket, openVrrpSocket, type VrrpSocket } from './packet-socket.ts'
+
+export type LinuxVrrpPorts = VrrpPorts & {
+  readonly interfaces: Interfaces
+  /** What is known of every interface in use, as the first inputs of an engine. */
+  readonly initialInputs: () => Input[]
+}
+
+/** An interface's socket; another index means that another interface has taken the name. */
+type Opened = { readonly index: number; readonly socket: VrrpSocket }
+
+export function openVrrpPorts(options: {
+  /** Names of the interfaces that carry a virtual router. */
+  readonly interfaces: readonly string[]
+  /** The supervisor's pipe: waited for with the rest. */
+  readonly pipe: { readonly fd: number; readonly drain: () => Input[] }
+  readonly publish: (message: FromVrrp) => void
+}): LinuxVrrpPorts {
+  const request: NetlinkSocket = openNetlinkSocket(0)
+  const interfaces = watchInterfaces(request)
+  const arp = openArpSocket()
+  const opened = new Map<string, Opened>()
+  let pollSet = Buffer.alloc(0)
+
+  const reopen = (): void => {
+    for (const name of options.interfaces) {
+      const index = interfaces.get(name)?.index
+      const before = opened.get(name)
+      if (before !== undefined && before.index !== index) {
+        before.socket.close()
+        opened.delete(name)
+      }
+      if (index !== undefined && !opened.has(name)) opened.set(name, { index, socket: openVrrpSocket({ name, index }) })
+    }
+    pollSet = pollSetOf([interfaces.fd, options.pipe.fd, ...[...opened.values()].map(({ socket }) => socket.fd)])
+  }
+  reopen()
+
+  return {
+    interfaces,
+    initialInputs: () => options.interfaces.map((name) => interfaceInput(interfaces, name)),
+    now,
+    drain() {
+      const changes = interfaces.drain()
+      if (changes.some(({ kind }) => kind === 'interface')) reopen()
+      const inputs: Input[] = changes
+        .filter(({ name }) => opened.has(name) || options.interfaces.includes(name))
+        .map((change) =>
+          change.kind === 'interface'
+            ? interfaceInput(interfaces, change.name)
+            : { kind: 'address-removed', interface: change.name, address: change.address },
+        )
+      for (const [name, { socket }] of opened) {
+        for (const bytes of socket.drain()) inputs.push({ kind: 'datagram', interface: name, bytes })
+      }
+      return [...inputs, ...options.pipe.drain()]
+    },
+    wait: (deadline) => void ppoll(pollSet, deadline === undefined ? undefined : deadline - now()),
+    sendAdvertisement: (name, datagram) => opened.get(name)?.socket.send(datagram),
+    changeAddresses(changes) {
+      for (const refusal of changeAddresses(request, interfaces, changes)) {
+        options.publish({ kind: 'warning', message: describeRefusal(refusal) })
+      }
+    },
+    announce(name, address) {
+      const found = interfaces.get(name)
+      if (found !== undefined) arp.send(found.index, encodeGratuitousArp({ mac: found.mac, address }))
+    },
+    publish: options.publish,
+  }
+}
+
+function interfaceInput(interfaces: Interfaces, name: string): Input {
+  const found = interfaces.get(name)
+  const status = found === undefined ? undefined : { up: found.up, addresses: found.addresses }
+  return { kind: 'interface', interface: name, status }
+}
+
+/** Those of `wanted` that `interface_` has, with the prefix they have there. */
+export function installed(interfaces: Interfaces, interface_: string, wanted: readonly Prefix[]): AddressChange[] {
+  const has = interfaces.get(interface_)?.addresses ?? []
+  const isWanted = (address: Address): boolean => wanted.some((other) => sameAddress(other.address, address))
+  return has
+    .filter(({ address }) => isWanted(address))
+    .map((prefix) => ({ kind: 'delete', interface: interface_, prefix }))
+}

@@ -1,0 +1,64 @@
+/** What the real-time process needs from outside. Linux implements it; the simulator does too. */
+import type { Input, ServiceStatus, StateWord } from './vrrp/engine.ts'
+import type { VirtualRouter } from './vrrp/router.ts'
+import type { Instant } from './vrrp/time.ts'
+import type { Address, Prefix } from './wire/address.ts'
+
+export type AddressChange = { readonly kind: 'add' | 'delete'; readonly interface: string; readonly prefix: Prefix }
+
+export type VrrpPorts = {
+  readonly now: () => Instant
+  /** Everything that is queued now, without waiting. */
+  readonly drain: () => Input[]
+  /** Blocks until something is queued or `deadline` has come. Undefined: until something is queued. */
+  readonly wait: (deadline: Instant | undefined) => void
+  /** One IPv4 datagram to the VRRP group. A link that can't take it loses it: the next one follows. */
+  readonly sendAdvertisement: (interface_: string, datagram: Uint8Array) => void
+  /** All changes of one turn in one batch. Adding what is there and deleting what is not succeeds. */
+  readonly changeAddresses: (changes: readonly AddressChange[]) => void
+  readonly announce: (interface_: string, address: Address) => void
+  readonly publish: (message: FromVrrp) => void
+}
+
+/** The exit code of a VRRP process that said `refused`. */
+export const refusedExitCode = 3
+
+/** Supervisor to the VRRP process, one JSON line each. The first one configures; the pipe's end means resign. */
+export type ToVrrp =
+  | {
+      readonly kind: 'configure'
+      readonly routers: readonly VirtualRouter[]
+      /** Services whose addresses a process that has just crashed left installed. */
+      readonly holding: readonly string[]
+      readonly realtime: boolean
+    }
+  | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
+  | { readonly kind: 'lower'; readonly id: string; readonly service: string }
+  /** Answered by `status` with the same id, so that a hung process is not taken for a live one. */
+  | { readonly kind: 'status'; readonly id: string }
+  | { readonly kind: 'stop' }
+
+/** The VRRP process to its supervisor, one JSON line each. */
+export type FromVrrp =
+  | { readonly kind: 'started'; readonly realtime: boolean; readonly cleaned: readonly string[] }
+  | { readonly kind: 'warning'; readonly message: string }
+  /** It can't work here and will not after a restart either; it exits with code 3. */
+  | { readonly kind: 'refused'; readonly message: string }
+  | {
+      readonly kind: 'transition'
+      readonly service: string
+      readonly from: StateWord
+      readonly to: StateWord
+      readonly reason: string
+    }
+  | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
+  | { readonly kind: 'announced'; readonly service: string; readonly addresses: number }
+  | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }
+  | { readonly kind: 'late'; readonly service: string; readonly byMs: number }
+  | {
+      readonly kind: 'status'
+      /** Null when it was sent because something changed. */
+      readonly id: string | null
+      readonly services: Readonly<Record<string, ServiceStatus>>
+      readonly discards: Readonly<Record<string, Readonly<Record<string, number>>>>
+    }

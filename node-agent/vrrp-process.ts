@@ -1,0 +1,114 @@
+/**
+ * The real-time process: receive, admit, step, perform, wait. Nothing else happens here; no HTTP, no checks, no logs.
+ *
+ * It never returns to Node's event loop. One synchronous loop waits for sockets and the next deadline in a single
+ * `ppoll`, so that nothing stands between a timer and its packet: no thread pool, no queue of callbacks. Signals are
+ * ignored for the same reason (a handler would never run); the supervisor speaks through a pipe, and its end, however
+ * the supervisor went, means: resign.
+ *
+ * Started by the supervisor with the pipe as descriptor 3.
+ */
+import { createLineDecoder, encodeLine } from './lines.ts'
+import { SIGHUP, SIGINT, SIGTERM } from './linux/constants.ts'
+import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
+import { openPipe, type Pipe } from './linux/pipe.ts'
+import { goRealtime } from './linux/realtime.ts'
+import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
+import { turn } from './perform.ts'
+import { type FromVrrp, refusedExitCode, type ToVrrp } from './ports.ts'
+import { createEngine, type Engine, type Input } from './vrrp/engine.ts'
+import type { VirtualRouter } from './vrrp/router.ts'
+import { formatAddress } from './wire/address.ts'
+
+type Configuration = ToVrrp & { readonly kind: 'configure' }
+
+const supervisorFd = 3
+
+function main(): void {
+  for (const signal of [SIGTERM, SIGINT, SIGHUP]) ignoreSignal(signal)
+  const pipe = openPipe(supervisorFd)
+  const publish = (message: FromVrrp): void => pipe.write(encodeLine(message))
+  const commands = createLineDecoder<ToVrrp>()
+  const configuration = awaitConfiguration(pipe, commands)
+  if (configuration === undefined) return
+  try {
+    run(configuration, { pipe, commands, publish })
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
+    publish({ kind: 'refused', message: describe(error) })
+    process.exitCode = refusedExitCode
+  }
+}
+
+type Supervisor = {
+  readonly pipe: Pipe
+  readonly commands: (text: string) => ToVrrp[]
+  readonly publish: (message: FromVrrp) => void
+}
+
+function run({ routers, holding, realtime }: Configuration, { pipe, commands, publish }: Supervisor): void {
+  const warnings = realtime ? goRealtime() : []
+  const statusAsked: string[] = []
+  const ports = openVrrpPorts({
+    interfaces: [...new Set(routers.map((router) => router.interface))],
+    pipe: { fd: pipe.fd, drain: () => inputsFrom(pipe.drain(), commands, statusAsked) },
+    publish,
+  })
+  const held = new Set(holding)
+  const cleaned = cleanLeftovers(
+    ports,
+    routers.filter(({ name, priority }) => priority !== 255 && !held.has(name)),
+  )
+  publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
+  for (const message of warnings) publish({ kind: 'warning', message })
+
+  const engine = createEngine({ routers, holding: held })
+  for (const input of ports.initialInputs()) engine.handle(input, ports.now())
+  loop(engine, ports, statusAsked)
+}
+
+function loop(engine: Engine, ports: LinuxVrrpPorts, statusAsked: string[]): void {
+  for (;;) {
+    turn(engine, ports)
+    for (const id of statusAsked.splice(0)) {
+      ports.publish({ kind: 'status', id, services: engine.services(), discards: engine.discards() })
+    }
+    if (engine.finished()) return
+    ports.wait(engine.nextDeadline())
+  }
+}
+
+/** A former process of ours may have died with addresses installed; hosts must not find two of them. */
+function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]): string[] {
+  const leftovers = routers.flatMap((router) => installed(ports.interfaces, router.interface, router.addresses))
+  if (leftovers.length > 0) ports.changeAddresses(leftovers)
+  return leftovers.map(({ prefix }) => formatAddress(prefix.address))
+}
+
+function inputsFrom(text: string | undefined, commands: (text: string) => ToVrrp[], statusAsked: string[]): Input[] {
+  // The supervisor is gone: leave politely, as it would have asked.
+  if (text === undefined) return [{ kind: 'stop' }]
+  if (text === '') return []
+  return commands(text).flatMap((command): Input[] => {
+    if (command.kind === 'status') statusAsked.push(command.id)
+    return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
+  })
+}
+
+function awaitConfiguration(pipe: Pipe, commands: (text: string) => ToVrrp[]): Configuration | undefined {
+  const pollSet = pollSetOf([pipe.fd])
+  for (;;) {
+    ppoll(pollSet, undefined)
+    const text = pipe.drain()
+    if (text === undefined) return undefined
+    const first = commands(text)[0]
+    if (first?.kind === 'configure') return first
+  }
+}
+
+function describe(error: SystemError): string {
+  if (error.code !== 'EPERM' && error.code !== 'EACCES') return error.message
+  return `${error.message}: VRRP needs raw sockets and may change addresses; run as root, or grant CAP_NET_RAW and CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN)`
+}
+
+main()

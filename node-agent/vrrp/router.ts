@@ -1,0 +1,115 @@
+/**
+ * What a virtual router is, hears and does (RFC 9568 §6.1 to §6.3).
+ *
+ *                 startup, priority 255
+ *   initialize ────────────────────────────▶ active ──shutdown──▶ resigning
+ *       │  startup        activeDownAt │▲      │ outranked            │ successor heard, or its longest
+ *       └──────────────▶ backup ───────┘└──────┘ or overslept         ▼ skew is over
+ *                          ▲            take-over                 initialize
+ *                          └───────────────────── (or backup, after a crash of our own process)
+ */
+import type { Address, Prefix } from '../wire/address.ts'
+import type { ChecksumForm } from '../wire/vrrp.ts'
+import type { Centiseconds, Instant, Microseconds } from './time.ts'
+
+/** One (interface, VRID, address family), as configured. */
+export type VirtualRouter = {
+  /** The service's name, for people. */
+  readonly name: string
+  readonly interface: string
+  /** 1..255. */
+  readonly vrid: number
+  /** 1..254, or 255 for the address owner. */
+  readonly priority: number
+  readonly preemptMode: boolean
+  /** How long after becoming backup we hold back from preempting an active of lower priority. 0: not at all. */
+  readonly preemptDelay: Microseconds
+  /** 1..4095. */
+  readonly advertisementInterval: Centiseconds
+  readonly addresses: readonly Prefix[]
+  /** What we send; both forms are accepted when received. */
+  readonly checksum: ChecksumForm
+  readonly announce: Announce
+  /** `handover`: after priority 0 go on answering until the successor is heard. `now`: remove the addresses at once (the RFC's letter). */
+  readonly resign: 'handover' | 'now'
+}
+
+/** How often hosts and switches are told where the addresses are (gratuitous ARP). */
+export type Announce = {
+  /** Announcements in a burst: 1..255. */
+  readonly repeat: number
+  /** When the second burst follows the first. 0: never. */
+  readonly again: Microseconds
+  /** How often one more follows after that. 0: never. */
+  readonly refresh: Microseconds
+}
+
+/** A timer is a deadline held by the one state that needs it, so leaving the state cancels it. */
+export type Initialize = { readonly kind: 'initialize' }
+
+export type Backup = {
+  readonly kind: 'backup'
+  readonly activeDownAt: Instant
+  /** Learned from the active router; decides how long its silence is borne. */
+  readonly activeAdverInterval: Centiseconds
+  /** We were active until a moment ago and still answer, until the successor's announcement has surely arrived everywhere. */
+  readonly answersUntil?: Instant
+  /** Not before this do we preempt an active of lower priority. */
+  readonly preemptAt?: Instant
+}
+
+export type Active = {
+  readonly kind: 'active'
+  readonly adverAt: Instant
+  /** Set while a take-over has lifted us above our configured priority. */
+  readonly raisedTo?: number
+  readonly becameActiveAt: Instant
+  /** Announcements made since `announcedFrom`; with it they say when the next is due. */
+  readonly announced: number
+  readonly announcedFrom: Instant
+  /** When we last answered a losing advertisement; replies are rate limited. */
+  readonly repliedAt?: Instant
+}
+
+export type Resigning = {
+  readonly kind: 'resigning'
+  /** Addresses are removed then: shortly after the successor was heard, or when none can be expected any more. */
+  readonly answersUntil: Instant
+  readonly successorHeard: boolean
+  /** What comes after: `backup` when it was our process that crashed and we are to take part again. */
+  readonly afterwards: 'initialize' | 'backup'
+}
+
+export type State = Initialize | Backup | Active | Resigning
+
+/** `advertisement` has already passed every check of §7.1. */
+export type Event =
+  /** `holding`: a former process of ours was active here and its addresses are still installed. */
+  | { readonly kind: 'startup'; readonly holding?: boolean }
+  /** Leave politely, as configured by `resign`. */
+  | { readonly kind: 'shutdown' }
+  /** The interface can't carry us: leave at once; nobody can hear us. */
+  | { readonly kind: 'fault' }
+  | { readonly kind: 'tick' }
+  | {
+      readonly kind: 'advertisement'
+      readonly source: Address
+      readonly priority: number
+      readonly maxAdvertiseInterval: Centiseconds
+    }
+  /** An operator moves the service here: outrank the active router at `priority`. */
+  | { readonly kind: 'take-over'; readonly priority: number }
+  /** Back to the configured priority. */
+  | { readonly kind: 'lower' }
+  /** Somebody else removed one of our addresses from the interface. */
+  | { readonly kind: 'address-lost' }
+
+/** Performed in list order. Each may safely be performed twice. */
+export type Effect =
+  | { readonly kind: 'send-advertisement'; readonly priority: number }
+  | { readonly kind: 'install-addresses' | 'remove-addresses' }
+  /** Gratuitous ARP for every address. */
+  | { readonly kind: 'announce-addresses' }
+
+/** `reason` says why the state changed, for the log; undefined while it did not. */
+export type Step = { readonly state: State; readonly effects: readonly Effect[]; readonly reason?: string }
