@@ -85,10 +85,12 @@ function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]
   return leftovers.map(({ prefix }) => formatAddress(prefix.address))
 }
 
-function inputsFrom(text: string | undefined, commands: (text: string) => ToVrrp[], statusAsked: string[]): Input[] {
-  // The supervisor is gone: leave politely, as it would have asked.
-  if (text === undefined) return [{ kind: 'stop' }]
-  if (text === '') return []
+function inputsFrom(
+  text: string | undefined,
+  commands: (text: string) => ToVrrp[],
+  statusAsked: string[],
+): Input[] | undefined {
+  if (text === undefined || text === '') return text === undefined ? undefined : []
   return commands(text).flatMap((command): Input[] => {
     if (command.kind === 'status') statusAsked.push(command.id)
     return command.kind === 'status' || command.kind === 'configure' ? [] : [command]

@@ -22,7 +22,7 @@ const c = {
   ppoll: libc.func('int ppoll(void *, ulong, const void *, const void *)'),
   if_nametoindex: libc.func('uint if_nametoindex(const char *)'),
   sched_setscheduler: libc.func('int sched_setscheduler(int, int, const void *)'),
-  mlockall: libc.func('int mlockall(int)'),
+  mlock2: libc.func('int mlock2(uintptr_t, ulong, uint)'),
   signal: libc.func('void *signal(int, long)'),
   strerror: libc.func('const char *strerror(int)'),
 }
@@ -85,7 +85,8 @@ export function receive(fd: number, buffer: Uint8Array): number | undefined {
   const length = Number(c.recv(fd, buffer, buffer.length, MSG_DONTWAIT))
   if (length >= 0) return length
   const number = koffi.errno()
-  if (number === errno.EAGAIN || number === errno.EINTR) return undefined
+  // ENETDOWN is news of a link, which rtnetlink tells too; the socket goes on.
+  if (number === errno.EAGAIN || number === errno.EINTR || number === errno.ENETDOWN) return undefined
   throw new SystemError('recv', number)
 }
 
@@ -165,12 +166,10 @@ export function scheduleRealtime(priority: number): void {
   checked('sched_setscheduler', c.sched_setscheduler(0, SCHED_FIFO, parameter))
 }
 
-/** Keeps touched pages in memory. On fault only: V8 reserves address space that must not be populated. */
-export function lockMemory(): void {
-  const MCL_CURRENT = 1
-  const MCL_FUTURE = 2
-  const MCL_ONFAULT = 4
-  checked('mlockall', c.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+/** Keeps the touched pages of a range of this process's memory from being paged out. */
+export function lockRange(start: bigint, length: bigint): void {
+  const MLOCK_ONFAULT = 1
+  checked('mlock2', c.mlock2(start, length, MLOCK_ONFAULT))
 }
 
 /** Ignores a signal by its number, for every thread. */

@@ -1,9 +1,13 @@
 /**
- * Keeps the process on time on a busy machine: real-time scheduling, and memory that is never paged out.
+ * Keeps the process on time on a busy machine: real-time scheduling, and code that is never paged out.
  *
- * No RLIMIT_RTTIME is set: it would kill the process under exactly the load that it must survive.
+ * No RLIMIT_RTTIME is set: it would kill the process under exactly the load that it must survive. And no mlockall():
+ * V8 gives pages back with madvise(MADV_DONTNEED), which Linux refuses for locked memory, and V8 then aborts the
+ * process in the middle of a collection. So the program, its libraries and stacks are locked, and not the heap, which
+ * only swap could take (the systemd unit forbids it with MemorySwapMax=0).
  */
-import { lockMemory, SystemError, scheduleRealtime } from './libc.ts'
+import { readFileSync } from 'node:fs'
+import { lockRange, SystemError, scheduleRealtime } from './libc.ts'
 
 /** Above ordinary work, below the kernel's own threads (which run at 99). */
 const priority = 50
@@ -17,7 +21,7 @@ export function goRealtime(): string[] {
       'grant CAP_SYS_NICE (systemd: AmbientCapabilities=CAP_SYS_NICE)',
     ),
     attempt(
-      lockMemory,
+      lockCode,
       'memory is not locked',
       'grant CAP_IPC_LOCK (systemd: AmbientCapabilities=CAP_IPC_LOCK, LimitMEMLOCK=infinity)',
     ),
@@ -33,5 +37,15 @@ function attempt(call: () => void, consequence: string, remedy: string): string[
     return [
       `${consequence} (${error.message}): timers may be late on a busy machine; ${remedy}, or set realtime: false`,
     ]
+  }
+}
+
+/** Locks every mapping that has a name in /proc/self/maps: files, the C heap and stacks. V8's own memory has none. */
+function lockCode(): void {
+  for (const line of readFileSync('/proc/self/maps', 'utf8').split('\n')) {
+    const mapping = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ +(\/|\[heap\]|\[stack\])/.exec(line)
+    if (mapping === null || !mapping[3]!.startsWith('r')) continue
+    const start = BigInt(`0x${mapping[1]}`)
+    lockRange(start, BigInt(`0x${mapping[2]}`) - start)
   }
 }

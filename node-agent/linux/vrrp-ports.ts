@@ -22,15 +22,16 @@ type Opened = { readonly index: number; readonly socket: VrrpSocket }
 export function openVrrpPorts(options: {
   /** Names of the interfaces that carry a virtual router. */
   readonly interfaces: readonly string[]
-  /** The supervisor's pipe: waited for with the rest. */
-  readonly pipe: { readonly fd: number; readonly drain: () => Input[] }
+  /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
+  readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
 }): LinuxVrrpPorts {
   const request: NetlinkSocket = openNetlinkSocket(0)
   const interfaces = watchInterfaces(request)
   const arp = openArpSocket()
   const opened = new Map<string, Opened>()
-  let pollSet = Buffer.alloc(0)
+  let pollSet: Buffer = Buffer.alloc(0)
+  let supervised = true
 
   const reopen = (): void => {
     for (const name of options.interfaces) {
@@ -42,7 +43,11 @@ export function openVrrpPorts(options: {
       }
       if (index !== undefined && !opened.has(name)) opened.set(name, { index, socket: openVrrpSocket({ name, index }) })
     }
-    pollSet = pollSetOf([interfaces.fd, options.pipe.fd, ...[...opened.values()].map(({ socket }) => socket.fd)])
+    pollSet = pollSetOf([
+      interfaces.fd,
+      ...(supervised ? [options.pipe.fd] : []),
+      ...[...opened.values()].map(({ socket }) => socket.fd),
+    ])
   }
   reopen()
 
@@ -63,7 +68,12 @@ export function openVrrpPorts(options: {
       for (const [name, { socket }] of opened) {
         for (const bytes of socket.drain()) inputs.push({ kind: 'datagram', interface: name, bytes })
       }
-      return [...inputs, ...options.pipe.drain()]
+      const commands = supervised ? options.pipe.drain() : []
+      if (commands !== undefined) return [...inputs, ...commands]
+      // A closed pipe is readable for ever; waiting on it would spin.
+      supervised = false
+      reopen()
+      return [...inputs, { kind: 'stop' }]
     },
     wait: (deadline) => void ppoll(pollSet, deadline === undefined ? undefined : deadline - now()),
     sendAdvertisement: (name, datagram) => opened.get(name)?.socket.send(datagram),

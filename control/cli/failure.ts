@@ -1,0 +1,18 @@
+/** How a command fails: one line that says what is wrong, where, and what to do. */
+
+/** Wrong usage or configuration: exit code 2. */
+export class UsageError extends Error {
+  override name = 'UsageError' as const
+}
+
+/** The command was understood and could not be done: exit code 1. */
+export class CommandError extends Error {
+  override name = 'CommandError' as const
+}
+
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const expected = ['UsageError', 'CommandError', 'ConfigError'].includes(error.name) || 'code' in error
+  // Anything else is a defect of ours, and the stack is what we need to be told.
+  return expected ? `holdfast: ${error.message}` : (error.stack ?? error.message)
+}

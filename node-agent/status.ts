@@ -1,0 +1,71 @@
+/** Local status: HTTP over a Unix socket that only its owner and group may open. */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { RouterState } from '../control/contract.ts'
+
+export type AgentStatus = {
+  readonly node: string
+  readonly site: string
+  readonly incarnation: string
+  /** Null without a control in the configuration. */
+  readonly control: { readonly url: string; readonly connected: boolean } | null
+  readonly vrrp: { readonly pid: number | null; readonly realtime: boolean; readonly restarts: number }
+  readonly services: Readonly<Record<string, AgentServiceStatus>>
+  /** Discarded packets by interface and reason (RFC 9568 §7.1). */
+  readonly discards: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
+export type AgentServiceStatus = {
+  readonly state: RouterState
+  readonly since: string
+  readonly priority: number
+  readonly basePriority: number
+  readonly interface: string
+  readonly vrid: number
+  readonly addresses: readonly string[]
+  readonly fault: string | null
+  readonly sent: number
+  readonly received: number
+  readonly transitions: number
+  readonly late: number
+}
+
+export type StatusServer = { readonly close: () => Promise<void> }
+
+/** `GET /v1/status`. Throws when another agent is listening, or the path can't be used. */
+export async function serveStatus(path: string, status: () => AgentStatus): Promise<StatusServer> {
+  const app = new Hono()
+    .get('/v1/status', (context) => context.json(status()))
+    .get('/healthz', (context) => context.json({ status: 'ok' }))
+  if (await answers(path)) throw new Error(`another agent is listening on ${path}: stop it, or set another socket`)
+  // What a killed agent left behind answers nobody and would refuse our bind.
+  rmSync(path, { force: true })
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  chmodSync(path, 0o660)
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+}
