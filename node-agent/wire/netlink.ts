@@ -57,7 +57,7 @@ export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
 
 /** The errno that an NLMSG_ERROR message carries; 0 acknowledges. */
 export function errnoOf(message: NetlinkMessage): number {
-  return -viewOf(message.payload).getInt32(0, true)
+  return 0 - viewOf(message.payload).getInt32(0, true)
 }
 
 export function encodeAttribute(type: number, payload: Uint8Array): Uint8Array {
