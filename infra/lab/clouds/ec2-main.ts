@@ -1,0 +1,56 @@
+/**
+ * The strict EC2 as a process: `node infra/lab/clouds/ec2-main.ts --listen 127.0.0.1:5000 --config JSON`.
+ *
+ * Standard output has one JSON object a line: `{"listening": url}` when it is ready, then each change of an address.
+ * The configuration is `{addresses, interfaces, credentials?}` as createEc2 takes them. SIGTERM and SIGINT end it.
+ */
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { createEc2 } from './ec2.ts'
+
+const configSchema = z.strictObject({
+  addresses: z.array(z.strictObject({ allocationId: z.string(), publicIp: z.string() })),
+  interfaces: z.array(
+    z.strictObject({
+      networkInterfaceId: z.string(),
+      instanceId: z.string().optional(),
+      privateIpAddresses: z.array(z.string()).min(1),
+    }),
+  ),
+  credentials: z.array(z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() })).optional(),
+})
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { listen: { type: 'string', default: '127.0.0.1:0' }, config: { type: 'string' } },
+  })
+  if (values.config === undefined) throw new Error('--config JSON is missing')
+  const { credentials, ...world } = configSchema.parse(JSON.parse(values.config))
+  const ec2 = await createEc2({
+    ...world,
+    ...(credentials === undefined ? {} : { credentials }),
+    listen: listenAddress(values.listen),
+    onChange: say,
+  })
+  const leave = () => void ec2.close().then(() => process.exit(0))
+  process.once('SIGTERM', leave)
+  process.once('SIGINT', leave)
+  say({ listening: ec2.url })
+}
+
+/** `127.0.0.1:5000` or `[::1]:5000`. */
+function listenAddress(text: string): { host: string; port: number } {
+  const parts = /^(?:\[(?<v6>[0-9a-f:]+)\]|(?<v4>[^:]+)):(?<port>\d+)$/i.exec(text)?.groups
+  if (parts === undefined) throw new Error(`--listen wants an address like 127.0.0.1:5000, not ${text}`)
+  return { host: parts.v6 ?? parts.v4!, port: Number(parts.port) }
+}
+
+function say(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+main().catch((error: unknown) => {
+  const mistake = error instanceof z.ZodError ? z.prettifyError(error) : error instanceof Error ? error.message : error
+  process.stderr.write(`ec2: ${mistake}\n`)
+  process.exit(2)
+})
