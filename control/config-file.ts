@@ -230,15 +230,16 @@ export function duration(bounds: { readonly min?: string; readonly max?: string 
   const max = bounds.max === undefined ? Number.MAX_SAFE_INTEGER : durationMs(bounds.max)!
   const range = `${bounds.min ?? '0ms'}..${bounds.max ?? ''}`
   return z.unknown().transform((value, context) => {
-    const problem = (message: string, hint: string): never => {
-      context.issues.push({ code: 'custom', input: value, message, params: { hint } })
+    const problem = (message: string, hint?: string): never => {
+      const params = { hint, got: typeof value !== 'number' && value !== undefined }
+      context.issues.push({ code: 'custom', input: value, message, params })
       return z.NEVER
     }
     if (value === undefined) return problem('is required', 'write a duration such as 150ms, 1s, 5m or 1h')
     if (typeof value === 'number') return problem('needs a unit', `write ${value}ms or ${value}s`)
     const length = typeof value === 'string' ? durationMs(value) : undefined
     if (length === undefined) return problem('must be a duration', 'write 150ms, 1s, 5m or 1h')
-    if (length < min || length > max) return problem(`must be ${range}`, `a duration, at least ${bounds.min ?? '0ms'}`)
+    if (length < min || length > max) return problem(`must be ${range}`)
     return length
   })
 }

@@ -67,7 +67,10 @@ function isOfType(code: string | undefined): boolean {
 }
 
 function messageOf(input: Issues, issue: z.core.$ZodIssue, path: Path): string {
-  if (issue.message !== '') return issue.message
+  if (issue.message !== '') {
+    const repeat = issue.code === 'custom' && issue.params?.got === true
+    return repeat ? `${issue.message}${got(input, path)}` : issue.message
+  }
   const schemas = schemasAt(input.schema, path, input.root)
   const described = schemas.map((schema) => schema.description).find((text) => text !== undefined)
   const what = described === undefined ? '' : ` (${described})`

@@ -8,11 +8,12 @@
  * The LAN needs nothing of this process but its life: when it ends, the VRRP process resigns.
  */
 import { randomUUID } from 'node:crypto'
-import { type Command, heartbeatMs, type ServiceReport } from '../control/contract.ts'
+import { type Command, heartbeatMs } from '../control/contract.ts'
 import type { AgentConfig } from './config.ts'
 import { type ControlLink, openControlLink } from './link/control-link.ts'
 import type { Log } from './log.ts'
 import type { FromVrrp } from './ports.ts'
+import { reportsOf } from './reports.ts'
 import { type AgentServiceStatus, type AgentStatus, serveStatus } from './status.ts'
 import type { ServiceStatus } from './vrrp/engine.ts'
 import { ofCentiseconds } from './vrrp/time.ts'
@@ -41,7 +42,11 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   let child: VrrpChild | undefined
   let held: readonly string[] = []
   const refused = Promise.withResolvers<'refused'>()
-  const report = (answers: readonly string[] = []): void => link?.report(reportsOf(known), answers)
+  const report = (answers: readonly string[] = []): void =>
+    link?.report(
+      reportsOf(known.services, (service) => known.since.get(service)!),
+      answers,
+    )
   const status = await serveStatus(config.socket, () => statusOf(config, incarnation, known, link, child))
 
   const hear = (message: FromVrrp): void => {
@@ -67,10 +72,12 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
     }),
     onMessage: hear,
     onDeath(how, restartInMs) {
-      log.error(
-        { event: 'vrrp-died', how, restartInMs },
-        `the VRRP process died (${how}); it starts again in ${restartInMs} ms`,
-      )
+      log('error', {
+        event: 'vrrp-died',
+        how,
+        restartInMs,
+        msg: `the VRRP process died (${how}); it starts again in ${restartInMs} ms`,
+      })
       known.restarts += 1
       held = activeServices(known)
       known.services = unstarted(config)
@@ -80,7 +87,7 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   })
   link = config.control === undefined ? undefined : linkToControl(config, incarnation, child, log)
   const pulse = setInterval(() => child.send({ kind: 'status', id: heartbeat }), heartbeatMs)
-  log.info({ event: 'agent-started', incarnation, socket: config.socket }, `agent of ${config.node} started`)
+  log('info', { event: 'agent-started', incarnation, socket: config.socket, msg: `agent of ${config.node} started` })
 
   const why = await Promise.race([refused.promise, aborted(signal)])
   clearInterval(pulse)
@@ -90,10 +97,11 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   await link?.close()
   await status.close()
   if (why === 'refused') return 1
-  log.info(
-    { event: 'agent-stopped', polite },
-    polite ? 'resigned and stopped' : 'the VRRP process did not resign in time and was killed',
-  )
+  log('info', {
+    event: 'agent-stopped',
+    polite,
+    msg: polite ? 'resigned and stopped' : 'the VRRP process did not resign in time and was killed',
+  })
   return polite ? 0 : 1
 }
 
@@ -107,15 +115,15 @@ function linkToControl(config: AgentConfig, incarnation: string, child: VrrpChil
     identity: { node, site, incarnation },
     onCommand(command) {
       if (command.kind !== 'ask')
-        log.info({ event: 'command', ...command }, `control says ${command.kind} for ${command.service}`)
+        log('info', { event: 'command', ...command, msg: `control says ${command.kind} for ${command.service}` })
       child.send(toVrrp(command))
     },
     onChange(connected, why) {
       if (connected) {
-        log.info({ event: 'control-connected', url: control!.url }, 'connected to control')
+        log('info', { event: 'control-connected', url: control!.url, msg: 'connected to control' })
         // What is reported must be fresh, so the VRRP process is asked.
         child.send({ kind: 'status', id: heartbeat })
-      } else log.warn({ event: 'control-lost', url: control!.url, why }, `no connection to control: ${why}`)
+      } else log('warn', { event: 'control-lost', url: control!.url, why, msg: `no connection to control: ${why}` })
     },
   })
 }
@@ -125,14 +133,6 @@ function toVrrp(command: Command) {
   // The process itself must answer: a supervisor that lives proves nothing about a process that hangs.
   if (kind === 'ask') return { kind: 'status', id } as const
   return command
-}
-
-function reportsOf({ services, since }: Knowledge): Record<string, ServiceReport> {
-  const entries = Object.entries(services).map(([name, { state, priority, basePriority }]): [string, ServiceReport] => [
-    name,
-    { state, priority, basePriority, healthy: state !== 'fault', since: since.get(name)! },
-  ])
-  return Object.fromEntries(entries)
 }
 
 /** What holds of every service while no VRRP process runs. */
@@ -198,39 +198,49 @@ function logMessage(log: Log, message: FromVrrp): void {
   switch (message.kind) {
     case 'started': {
       const { realtime, cleaned } = message
-      log.info({ event: 'vrrp-started', realtime, cleaned }, 'the VRRP process runs')
+      log('info', { event: 'vrrp-started', realtime, cleaned, msg: 'the VRRP process runs' })
       if (cleaned.length > 0)
-        log.warn({ event: 'leftovers-removed', addresses: cleaned }, 'removed addresses that a crash left behind')
+        log('warn', {
+          event: 'leftovers-removed',
+          addresses: cleaned,
+          msg: 'removed addresses that a crash left behind',
+        })
       return
     }
     case 'transition': {
       const { service, from, to, reason } = message
-      log.info({ event: 'state', service, from, to, reason }, `${service}: ${from} to ${to} (${reason})`)
+      log('info', { event: 'state', service, from, to, reason, msg: `${service}: ${from} to ${to} (${reason})` })
       return
     }
     case 'announced':
-      log.info(
-        { event: 'announced', service: message.service, addresses: message.addresses },
-        `${message.service}: gratuitous ARP sent`,
-      )
+      log('info', {
+        event: 'announced',
+        service: message.service,
+        addresses: message.addresses,
+        msg: `${message.service}: gratuitous ARP sent`,
+      })
       return
     case 'warning':
-      log.warn({ event: 'warning' }, message.message)
+      log('warn', { event: 'warning', msg: message.message })
       return
     case 'refused':
-      log.fatal({ event: 'refused' }, message.message)
+      log('error', { event: 'refused', msg: message.message })
       return
     case 'odd':
-      log.warn(
-        { event: 'odd', ...message, kind: undefined },
-        `${message.service}: heard ${message.oddity} from ${message.source}`,
-      )
+      log('warn', {
+        event: 'odd',
+        ...message,
+        kind: undefined,
+        msg: `${message.service}: heard ${message.oddity} from ${message.source}`,
+      })
       return
     case 'late':
-      log.warn(
-        { event: 'late', service: message.service, byMs: message.byMs },
-        `${message.service}: a timer fired ${message.byMs} ms late`,
-      )
+      log('warn', {
+        event: 'late',
+        service: message.service,
+        byMs: message.byMs,
+        msg: `${message.service}: a timer fired ${message.byMs} ms late`,
+      })
       return
     case 'answer':
     case 'status':

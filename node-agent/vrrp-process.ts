@@ -110,7 +110,9 @@ function awaitConfiguration(pipe: Pipe, commands: (text: string) => ToVrrp[]): C
 
 function describe(error: SystemError): string {
   if (error.code !== 'EPERM' && error.code !== 'EACCES') return error.message
-  return `${error.message}: VRRP needs raw sockets and may change addresses; run as root, or grant CAP_NET_RAW and CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN)`
+  const remedy =
+    'run as root, or grant CAP_NET_RAW and CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN)'
+  return `${error.message}: VRRP uses raw sockets and changes addresses; ${remedy}`
 }
 
 main()

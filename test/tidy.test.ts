@@ -19,7 +19,10 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 /** Files without input, output, clock, random, log or await: functions of their arguments. */
 const pure = (name: string): boolean =>
   /^node-agent\/(vrrp|wire)\//.test(name) ||
-  ['node-agent/link/outbox.ts', 'control/decide.ts', 'control/plan.ts', 'control/reconcile.ts'].includes(name)
+  [
+    'node-agent/link/outbox.ts',
+    ...['decide', 'decision', 'switchover', 'turn', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
+  ].includes(name)
 
 /** Every module that a file names: static, dynamic and type imports, and re-exports. */
 function importsOf(name: string): string[] {
@@ -34,19 +37,19 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^node-agent\/vrrp\//, may: /^node-agent\/(vrrp|wire)\// },
   {
     who: /^node-agent\/linux\//,
-    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/time\.ts$)/,
+    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine)\.ts$)/,
   },
   { who: /^node-agent\/link\/outbox\.ts$/, may: /^control\/contract\.ts$/ },
   { who: /^node-agent\/link\//, may: /^(node:|ws$|control\/contract\.ts$|node-agent\/(link\/|log\.ts$))/ },
   {
     who: /^node-agent\//,
-    may: /^(node:|yaml$|zod$|pino$|pino-pretty$|hono|@hono\/|node-agent\/|control\/contract\.ts$)/,
+    may: /^(node:|zod$|hono|@hono\/|node-agent\/|control\/(contract|config-file)\.ts$)/,
   },
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
   { who: /^control\/(node|cli)\//, may: /^(?!.*test\/).+/ },
   {
     who: /^control\//,
-    may: /^(zod$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
+    may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
   { who: /^adapters\/(adapter|memory)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },

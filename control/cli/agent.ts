@@ -1,6 +1,6 @@
 /** `holdfast agent --config FILE`. */
-import { createLog } from '../../node-agent/log.ts'
 import { runAgent } from '../../node-agent/main.ts'
+import { createLog } from '../node/log.ts'
 import { CommandError } from './failure.ts'
 import { readAgentFile, readText } from './files.ts'
 
@@ -12,7 +12,7 @@ export async function runAgentCommand({ config: file }: { config: string }): Pro
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
   process.on('SIGHUP', () =>
-    log.warn({ event: 'reload-refused' }, 'reloading is not in this version: restart the agent'),
+    log('warn', { event: 'reload-refused', msg: 'reloading is not in this version: restart the agent' }),
   )
   process.exitCode = await runAgent(config, log, stop.signal)
 }

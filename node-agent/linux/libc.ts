@@ -99,12 +99,13 @@ export function read(fd: number, buffer: Uint8Array): number | undefined {
   throw new SystemError('read', number)
 }
 
-/** Writes as much as fits now; how much that was. */
+/** Writes as much as fits now; how much that was. To a pipe whose reader is gone everything fits. */
 export function write(fd: number, bytes: Uint8Array): number {
   const length = Number(c.write(fd, bytes, bytes.length))
   if (length >= 0) return length
   const number = koffi.errno()
   if (number === errno.EAGAIN || number === errno.EINTR) return 0
+  if (number === errno.EPIPE) return bytes.length
   throw new SystemError('write', number)
 }
 

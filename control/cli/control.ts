@@ -1,0 +1,10 @@
+/** `holdfast control --config FILE`. */
+import { runControl } from '../node/main.ts'
+import { readText } from './files.ts'
+
+export async function runControlCommand({ config: configFile }: { config: string }): Promise<void> {
+  // For its error, which names the file and what to do.
+  readText(configFile)
+  const control = await runControl({ configFile })
+  await control.closed
+}

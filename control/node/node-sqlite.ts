@@ -1,0 +1,166 @@
+/**
+ * The SQL port on node:sqlite: one file, written by one process, every commit on disk before it is answered.
+ *
+ * `write` commits in groups: everything asked for within one turn of the event loop shares one transaction, each part
+ * in its own savepoint, so that many reports that arrive together cost one flush of the disk, and one that fails
+ * takes none of the others with it.
+ */
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { Row, Sql } from '../store/sql.ts'
+
+/** The database could not be opened; the message names the file and says what to do. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError' as const
+}
+
+export type Database = Sql & { close(): void }
+
+/**
+ * Opens `file` (`:memory:` for none) for this process alone. `inspect` sees what is there before anything is written,
+ * the file's own header included, and may throw.
+ */
+export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => void = () => {}): Database {
+  if (file !== ':memory:') checkPlace(file)
+  let database: DatabaseSync
+  try {
+    if (existsSync(file)) inspectUntouched(file, inspect)
+    database = new DatabaseSync(file, { timeout: 2_000 })
+    // Exclusive, so that a second control on the same file is refused at its start rather than found out by its writes.
+    for (const pragma of [
+      'locking_mode = EXCLUSIVE',
+      'journal_mode = WAL',
+      'synchronous = FULL',
+      'foreign_keys = ON',
+    ]) {
+      database.exec(`PRAGMA ${pragma}`)
+    }
+    // The lock is taken by the first write, not by opening.
+    database.exec('BEGIN IMMEDIATE')
+    database.exec('COMMIT')
+  } catch (error) {
+    throw new DatabaseError(explain(file, error), { cause: error })
+  }
+  return sqlOn(database)
+}
+
+function inspectUntouched(file: string, inspect: (sql: Pick<Sql, 'all'>) => void): void {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
+  try {
+    inspect({ all: <T extends Row>(text: string) => database.prepare(text).all() as T[] })
+  } finally {
+    database.close()
+  }
+}
+
+function checkPlace(file: string): void {
+  const folder = dirname(resolve(file))
+  if (!existsSync(folder)) {
+    throw new DatabaseError(`database ${file}: the directory ${folder} does not exist: create it, or change database:`)
+  }
+  if (existsSync(file) && statSync(file).isDirectory()) {
+    throw new DatabaseError(`database ${file}: is a directory: name a file inside it`)
+  }
+  try {
+    // SQLite keeps its log beside the file, so that the directory must be writable as well.
+    accessSync(folder, constants.W_OK)
+    if (existsSync(file)) accessSync(file, constants.W_OK)
+  } catch (error) {
+    const who = process.getuid === undefined ? 'this user' : `user id ${process.getuid()}`
+    const message = `database ${file}: ${who} may not write it: give it the file and its directory, or change database:`
+    throw new DatabaseError(message, { cause: error })
+  }
+}
+
+function explain(file: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  if (/locked|busy/.test(message)) {
+    return `database ${file}: is in use by another process: stop the other control, or give this one its own database`
+  }
+  if (/not a database/.test(message)) return `database ${file}: is not an SQLite database: change database:`
+  return `database ${file}: ${message}`
+}
+
+function sqlOn(database: DatabaseSync): Database {
+  const statements = new Map<string, StatementSync>()
+  let depth = 0
+
+  const all = <T extends Row>(text: string, ...parameters: SQLInputValue[]): T[] => {
+    let statement = statements.get(text)
+    if (statement === undefined) {
+      statement = database.prepare(text)
+      statements.set(text, statement)
+    }
+    return statement.all(...parameters) as T[]
+  }
+
+  const tx = <T>(work: () => T): T => {
+    const name = `level${depth}`
+    database.exec(depth === 0 ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${name}`)
+    depth += 1
+    let open = true
+    try {
+      const value = work()
+      database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${name}`)
+      open = false
+      return value
+    } finally {
+      depth -= 1
+      if (open && database.isTransaction) {
+        database.exec(depth === 0 ? 'ROLLBACK' : `ROLLBACK TO ${name}`)
+        // Rolling back to a savepoint leaves it open.
+        if (depth > 0) database.exec(`RELEASE ${name}`)
+      }
+    }
+  }
+
+  const group = groupCommit(tx)
+  const close = (): void => {
+    group.flush()
+    statements.clear()
+    if (database.isOpen) database.close()
+  }
+  return { all, tx, write: group.write, close }
+}
+
+type Waiting = { run(): void; settle(failure: unknown): void }
+
+function groupCommit(tx: Sql['tx']) {
+  let waiting: Waiting[] = []
+
+  const flush = (): void => {
+    const group = waiting
+    waiting = []
+    if (group.length === 0) return
+    let failure: unknown
+    try {
+      tx(() => {
+        for (const { run } of group) run()
+      })
+    } catch (error) {
+      failure = error ?? new Error('the transaction failed')
+    }
+    for (const { settle } of group) settle(failure)
+  }
+
+  const write = <T>(work: () => T): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      let result: { value: T } | { error: unknown } | undefined
+      const run = (): void => {
+        try {
+          result = { value: tx(work) }
+        } catch (error) {
+          result = { error }
+        }
+      }
+      const settle = (failure: unknown): void => {
+        if (failure !== undefined || result === undefined) reject(failure)
+        else if ('error' in result) reject(result.error)
+        else resolve(result.value)
+      }
+      if (waiting.push({ run, settle }) === 1) setImmediate(flush)
+    })
+
+  return { write, flush }
+}

@@ -1,0 +1,285 @@
+/**
+ * One binding, made to follow what is wanted of it, as a function of what its adapter answered and when.
+ *
+ *   pending ─observe─▶ equal? ──yes────────────────────────────────▶ settled ──(late check, then every minute)─┐
+ *                       │ no                                            ▲                                     │
+ *                       ▼                                               │ agrees                              ▼
+ *                    applying ──done, or nobody knows──▶ verifying ─observe─▶ not yet: poll             drifted: apply
+ *                       │
+ *                       └──refused, throttled──▶ retrying (jittered)   └──not permitted──▶ failed (probed each minute)
+ *
+ * Never two calls at once on one binding: something newer that is wanted waits for the call in flight, and nothing
+ * queues behind it but the newest. Every call carries the epoch it was made for, and its result is compared with the
+ * present one: a result for an older epoch never settles anything. What is not known is observed, never repeated blindly.
+ */
+import type { Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
+import type { Json } from './decision.ts'
+import { fingerprint, type Known, plan, type Recent, type Wanted, whereOf } from './plan.ts'
+
+export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
+
+export type BindingPolicy = {
+  /** The nodes that have a target. */
+  readonly targets: ReadonlySet<string>
+  readonly settleMs: number
+  readonly maxInFlightMs: number
+}
+
+export type Call =
+  | { readonly kind: 'observe'; readonly epoch: number }
+  /** `before`: what was known of our writes until this one, in case it turns out not to have happened. */
+  | { readonly kind: 'apply'; readonly epoch: number; readonly before: Recent | null }
+
+export type Binding = {
+  readonly state: BindingWord
+  readonly wanted: Wanted | null
+  readonly call: Call | null
+  readonly recent: Recent | null
+  /** What was last seen there: what `apply` is told, and where it points for people. */
+  readonly seen: { readonly where: string | null; readonly fingerprint: string } | null
+  /** Writes made for the present epoch. */
+  readonly attempts: number
+  /** Writes made since it last agreed; the more, the longer the next one waits. */
+  readonly writes: number
+  readonly writeAfter: number
+  readonly failures: number
+  readonly polls: number
+  readonly lastError: string | null
+  readonly dueAt: number | null
+  /** Until then a write that has left may still take effect, after a newer one even. */
+  readonly lateCheckAt: number | null
+}
+
+export type BindingEvent =
+  | { readonly kind: 'wanted'; readonly wanted: Wanted }
+  | { readonly kind: 'observed'; readonly observation: Observation }
+  | { readonly kind: 'applied'; readonly outcome: Outcome }
+  | { readonly kind: 'tick' }
+  /** Control has started: whatever was in flight may or may not have happened. */
+  | { readonly kind: 'resumed' }
+
+export type BindingEffect =
+  | { readonly kind: 'observe'; readonly epoch: number }
+  /** Must not leave when `epoch` is not the present one any more. */
+  | { readonly kind: 'apply'; readonly node: string; readonly epoch: number; readonly token: Token }
+  | {
+      readonly kind: 'event'
+      readonly name: string
+      readonly text: string
+      readonly detail: { readonly [key: string]: Json }
+    }
+
+/** `random` is at least 0 and less than 1; it spreads retries. */
+export type Instant = { readonly ms: number; readonly random: number }
+export type BindingStep = { readonly state: Binding; readonly effects: readonly BindingEffect[] }
+
+/** `settled`: it was when control stopped, so that finding it elsewhere is somebody else's doing. */
+export function beginBinding(wanted: Wanted | null, settled = false): Binding {
+  return {
+    state: settled ? 'settled' : 'pending',
+    wanted,
+    call: null,
+    recent: null,
+    seen: null,
+    attempts: 0,
+    writes: 0,
+    writeAfter: 0,
+    failures: 0,
+    polls: 0,
+    lastError: null,
+    dueAt: null,
+    lateCheckAt: null,
+  }
+}
+
+export function reconcile(policy: BindingPolicy, binding: Binding, event: BindingEvent, now: Instant): BindingStep {
+  switch (event.kind) {
+    case 'wanted':
+      return want(binding, event.wanted)
+    case 'observed':
+      return binding.call?.kind === 'observe' ? observed(policy, binding, event.observation, now) : stay(binding)
+    case 'applied':
+      return binding.call?.kind === 'apply' ? applied(binding, binding.call, event.outcome, now) : stay(binding)
+    case 'tick':
+      return binding.call === null && binding.dueAt !== null && now.ms >= binding.dueAt
+        ? observe(binding)
+        : stay(binding)
+    case 'resumed':
+      return observe({ ...binding, call: null })
+  }
+}
+
+function stay(state: Binding, ...effects: BindingEffect[]): BindingStep {
+  return { state, effects }
+}
+
+function observe(binding: Binding, ...before: BindingEffect[]): BindingStep {
+  const epoch = binding.wanted?.epoch ?? 0
+  return stay({ ...binding, call: { kind: 'observe', epoch }, dueAt: null }, ...before, { kind: 'observe', epoch })
+}
+
+function want(binding: Binding, wanted: Wanted): BindingStep {
+  if (binding.wanted !== null && wanted.epoch <= binding.wanted.epoch) return stay(binding)
+  const next: Binding = {
+    ...binding,
+    state: 'pending',
+    wanted,
+    attempts: 0,
+    writes: 0,
+    writeAfter: 0,
+    failures: 0,
+    polls: 0,
+    lastError: null,
+  }
+  return next.call === null ? observe(next) : stay(next)
+}
+
+function observed(policy: BindingPolicy, before: Binding, observation: Observation, now: Instant): BindingStep {
+  const call = before.call
+  const binding = {
+    ...before,
+    call: null,
+    seen:
+      observation.kind === 'unknown'
+        ? before.seen
+        : { where: whereOf(observation), fingerprint: fingerprint(observation) },
+  }
+  const { wanted } = binding
+  // Nobody owns the service yet; the resource was only looked at, and the provider's client warmed.
+  if (wanted === null) return stay({ ...binding, dueAt: now.ms + probeMs })
+  if (call?.epoch !== wanted.epoch) return observe(binding)
+
+  const inWindow = binding.recent !== null && now.ms - binding.recent.at <= policy.settleMs
+  const recent = inWindow ? binding.recent : null
+  const verdict = plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent })
+  switch (verdict.kind) {
+    case 'holds':
+      return settle(binding, wanted, now)
+    case 'stale':
+      return stay({
+        ...binding,
+        state: 'verifying',
+        polls: binding.polls + 1,
+        dueAt: now.ms + pollDelay(binding.polls),
+      })
+    case 'write':
+      return write({ policy, binding, wanted, token: verdict.token, observation: observation as Known }, now)
+    case 'unknown':
+      return fail(binding, verdict.failure, now)
+    case 'superseded': {
+      const text = `carries the epoch ${verdict.epochSeen}, which this control never minted: there is a second control, \
+or the database is an old copy; nothing is written`
+      return alarm(binding, { name: 'superseded', text, detail: { epochSeen: verdict.epochSeen } }, now)
+    }
+    case 'no-target': {
+      const text = `has no target for ${wanted.node}: add one under targets`
+      return alarm(binding, { name: 'no-target', text, detail: {} }, now)
+    }
+  }
+}
+
+function settle(binding: Binding, wanted: Wanted, now: Instant): BindingStep {
+  const late = binding.lateCheckAt !== null && binding.lateCheckAt > now.ms ? binding.lateCheckAt : null
+  const next: Binding = {
+    ...binding,
+    state: 'settled',
+    writes: 0,
+    writeAfter: 0,
+    failures: 0,
+    polls: 0,
+    lastError: null,
+    lateCheckAt: late,
+    dueAt: Math.min(late ?? Number.POSITIVE_INFINITY, now.ms + probeMs),
+  }
+  if (binding.state === 'settled') return stay(next)
+  const text = `points at ${wanted.node}, read back`
+  return stay(next, { kind: 'event', name: 'binding-settled', text, detail: { attempts: binding.attempts } })
+}
+
+type Write = {
+  readonly policy: BindingPolicy
+  readonly binding: Binding
+  readonly wanted: Wanted
+  readonly token: Token
+  readonly observation: Known
+}
+
+function write({ policy, binding, wanted, token, observation }: Write, now: Instant): BindingStep {
+  const drift: BindingEffect[] = []
+  const where = whereOf(observation)
+  if (binding.state === 'settled') {
+    const text = `was changed by somebody else, and points at ${where ?? 'nothing'}; it is put back to ${wanted.node}`
+    drift.push({ kind: 'event', name: 'drift', text, detail: { observed: where, raw: { ...observation.raw } } })
+  }
+  // Somebody keeps undoing our writes, or they have no effect: each next one waits longer.
+  if (now.ms < binding.writeAfter) return stay({ ...binding, state: 'retrying', dueAt: binding.writeAfter }, ...drift)
+  const writes = binding.writes + 1
+  const next: Binding = {
+    ...binding,
+    state: binding.state === 'settled' ? 'drifted' : 'applying',
+    call: { kind: 'apply', epoch: wanted.epoch, before: binding.recent },
+    recent: { node: wanted.node, epoch: wanted.epoch, before: fingerprint(observation), at: now.ms },
+    attempts: binding.attempts + 1,
+    writes,
+    writeAfter: now.ms + backoff(writes, now.random),
+    dueAt: null,
+    lateCheckAt: Math.max(binding.lateCheckAt ?? 0, now.ms + policy.maxInFlightMs),
+  }
+  return stay(next, ...drift, { kind: 'apply', node: wanted.node, epoch: wanted.epoch, token })
+}
+
+function applied(before: Binding, call: Extract<Call, { kind: 'apply' }>, outcome: Outcome, now: Instant): BindingStep {
+  const happened = outcome.kind === 'done' || outcome.kind === 'unknown'
+  const recent = happened && before.recent !== null ? { ...before.recent, at: now.ms } : call.before
+  const binding: Binding = { ...before, call: null, recent }
+  // The world may be as the older epoch wanted it, or not, or not yet: the present one begins by looking.
+  if (call.epoch !== binding.wanted?.epoch) return observe(binding)
+  if (outcome.kind === 'done') return observe({ ...binding, state: 'verifying', polls: 0 })
+  const lastError = describe(outcome)
+  if (outcome.kind === 'unknown') return observe({ ...binding, state: 'verifying', polls: 0, lastError })
+  if (outcome.kind === 'conflict' && binding.failures === 0) return observe({ ...binding, failures: 1, lastError })
+  return fail(binding, outcome, now)
+}
+
+/** Nothing was learned or nothing happened: wait, then look again. */
+function fail(binding: Binding, failure: Failure, now: Instant): BindingStep {
+  if (failure.kind === 'permanent') {
+    return alarm(binding, { name: 'binding-failed', text: describe(failure), detail: { code: failure.code } }, now)
+  }
+  const failures = binding.failures + 1
+  const wait = backoff(failures, now.random)
+  const dueAt = now.ms + (failure.kind === 'throttled' ? Math.max(failure.afterMs, wait) : wait)
+  const next: Binding = { ...binding, state: 'retrying', failures, lastError: describe(failure), dueAt }
+  if (binding.state === 'retrying') return stay(next)
+  const detail = { code: failure.code, failure: failure.kind }
+  return stay(next, { kind: 'event', name: 'binding-retrying', text: describe(failure), detail })
+}
+
+/** A person has to change something. The event says so once; a slow probe notices when it was done. */
+function alarm(
+  binding: Binding,
+  event: Omit<Extract<BindingEffect, { kind: 'event' }>, 'kind'>,
+  now: Instant,
+): BindingStep {
+  const next: Binding = { ...binding, state: 'failed', lastError: event.text, dueAt: now.ms + probeMs }
+  const said = binding.state === 'failed' && binding.lastError === event.text
+  return said ? stay(next) : stay(next, { kind: 'event', ...event })
+}
+
+function describe(failure: Failure): string {
+  return `${failure.code}: ${failure.message}`
+}
+
+/** How often a binding that has come to rest is looked at, in milliseconds: settled, failed, or wanted by nobody. */
+export const probeMs = 60_000
+
+/** The first look after a write is at once; these are the pauses before the following ones. */
+function pollDelay(polls: number): number {
+  return [250, 500, 1_000][polls] ?? 2_000
+}
+
+/** Full jitter under a doubling ceiling. Never nothing at all: a retry storm of our own would be no better. */
+function backoff(failures: number, random: number): number {
+  const ceiling = Math.min(30_000, 500 * 2 ** Math.min(failures, 10))
+  return Math.max(100, Math.floor(random * ceiling))
+}

@@ -1,0 +1,90 @@
+/** What every route is given, and the pieces of OpenAPI that they share. */
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Authenticate, Env } from '../auth.ts'
+import type { Cluster } from '../cluster.ts'
+import { nameSchema } from '../contract.ts'
+import type { Links, Socket } from '../links.ts'
+import type { ClusterPorts } from '../ports.ts'
+import { invalid, ProblemError } from '../problem.ts'
+import type { Store } from '../store/store.ts'
+
+export type RouteInput = {
+  readonly cluster: Cluster
+  readonly store: Pick<Store, 'events' | 'lastEventId'>
+  readonly authenticate: Authenticate
+  readonly ownerProbe: 'token' | 'public'
+  readonly links: Links
+  readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'log'>
+  /** Undefined where there are no WebSockets: nodes then post. */
+  readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
+}
+
+/** What a runtime tells of one WebSocket. */
+export type LinkEvents = {
+  onOpen(event: unknown, socket: Socket): void
+  onMessage(event: { readonly data: unknown }): void
+  onClose(): void
+  onError(): void
+}
+
+export function createRouter(): OpenAPIHono<Env> {
+  return new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (!result.success) throw new ProblemError(invalid(places[result.target] ?? result.target, result.error.issues))
+    },
+  })
+}
+
+const places: Readonly<Record<string, string>> = { json: 'body', param: 'path' }
+
+export const problemContent = {
+  content: {
+    'application/problem+json': {
+      schema: z.object({
+        type: z.string(),
+        title: z.string(),
+        status: z.int(),
+        code: z.string(),
+        detail: z.string(),
+        errors: z.array(z.object({ place: z.string(), message: z.string() })).optional(),
+        instance: z.string(),
+        requestId: z.string(),
+      }),
+    },
+  },
+  description: 'What is wrong',
+} as const
+
+export function jsonContent<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { content: { 'application/json': { schema } }, description }
+}
+
+export const serviceParam = z.object({ service: nameSchema })
+export const nodeParam = z.object({ node: nameSchema })
+
+/** Dates, names and JSON go out as they are; their schemas only describe them. */
+export const eventSchema = z.object({
+  id: z.int(),
+  at: z.string(),
+  kind: z.string(),
+  service: z.string().nullable(),
+  node: z.string().nullable(),
+  epoch: z.int().nullable(),
+  text: z.string(),
+  detail: z.record(z.string(), z.any()),
+})
+
+export const operationSchema = z.object({
+  id: z.string(),
+  kind: z.literal('switchover'),
+  service: z.string(),
+  from: z.string().nullable(),
+  to: z.string(),
+  priority: z.int(),
+  reason: z.string().nullable(),
+  by: z.string(),
+  status: z.enum(['running', 'done', 'failed']),
+  steps: z.array(z.object({ name: z.string(), at: z.string() })),
+  failure: z.string().nullable(),
+})

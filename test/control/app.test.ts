@@ -1,0 +1,329 @@
+/** The API without a server: who may do what, what every refusal looks like, and the shapes that clients rely on. */
+import { describe, expect, test } from 'vitest'
+import { createWorld, tokens, webService } from './world.ts'
+
+const report = (node = 'n1', more = {}) => ({
+  node,
+  site: 'dc1',
+  incarnation: `${node}-incarnation`,
+  sequence: 1,
+  services: { web: { state: 'active', priority: 200, healthy: true, since: '2026-11-22T08:00:00.000Z' } },
+  ...more,
+})
+
+type Problem = { status: number; code: string; detail: string; errors?: { place: string; message: string }[] }
+
+async function problemOf(response: Response): Promise<Problem> {
+  expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+  const problem = (await response.json()) as Problem & { type: string; title: string; requestId: string }
+  expect(problem.status).toBe(response.status)
+  expect(problem.title).not.toBe('Error')
+  expect(problem.requestId).toBe(response.headers.get('x-request-id'))
+  return problem
+}
+
+describe('roles', () => {
+  const all = ['none', 'viewer', 'operator', 'admin', 'node n1', 'node n2'] as const
+  const people = ['viewer', 'operator', 'admin'] as const
+  const routes: { method: string; path: string; body?: unknown; allowed: readonly string[] }[] = [
+    { method: 'GET', path: '/healthz', allowed: all },
+    { method: 'GET', path: '/readyz', allowed: all },
+    { method: 'GET', path: '/openapi.json', allowed: all },
+    { method: 'GET', path: '/v1/services', allowed: people },
+    { method: 'GET', path: '/v1/services/web', allowed: people },
+    { method: 'GET', path: '/v1/services/web/owner?node=n1', allowed: people },
+    { method: 'GET', path: '/v1/nodes', allowed: people },
+    { method: 'GET', path: '/v1/events', allowed: people },
+    { method: 'GET', path: '/v1/operations/op-x', allowed: people },
+    { method: 'POST', path: '/v1/services/web/switchover', body: {}, allowed: ['operator', 'admin'] },
+    { method: 'POST', path: '/v1/nodes/n1/report', body: report(), allowed: ['node n1'] },
+    { method: 'GET', path: '/v1/agent', allowed: ['node n1', 'node n2'] },
+  ]
+  const tokenOf: Record<string, string | null> = { none: null }
+  for (const { name, role, token } of tokens) tokenOf[role === 'node' ? `node ${name}` : role] = token
+
+  for (const { method, path, body, allowed } of routes) {
+    test.each(all)(`${method} ${path} as %s`, async (who) => {
+      const it = await createWorld()
+      const response = await it.call(method, path, tokenOf[who]!, body)
+      if (allowed.includes(who)) expect([401, 403]).not.toContain(response.status)
+      else expect((await problemOf(response)).status).toBe(who === 'none' ? 401 : 403)
+    })
+  }
+
+  test.each(['wrong-token', 'viewer-token2', 'viewer-toke', ''])('the token %j is unknown', async (token) => {
+    const it = await createWorld()
+    const response = await it.call('GET', '/v1/services', token)
+    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    expect((await problemOf(response)).code).toBe('unauthorized')
+  })
+
+  test('the owner probe can be public', async () => {
+    const it = await createWorld({ ownerProbe: 'public' })
+    await it.cluster.report(it.said('n1', 'active'), 'post')
+    expect((await it.call('GET', '/v1/services/web/owner?node=n1', null)).status).toBe(200)
+    expect((await it.call('GET', '/v1/services', null)).status).toBe(401)
+  })
+})
+
+describe('problems', () => {
+  test.each<{ name: string; method?: string; path: string; body?: unknown; status: number; detail: RegExp }>([
+    { name: 'an unknown path', path: '/v2/x', status: 404, detail: /nothing at \/v2\/x/ },
+    { name: 'an unknown service', path: '/v1/services/nope', status: 404, detail: /no service nope/ },
+    { name: 'an unknown operation', path: '/v1/operations/nope', status: 404, detail: /no operation nope/ },
+    {
+      name: 'a method that is not there',
+      method: 'DELETE',
+      path: '/v1/services/web',
+      status: 405,
+      detail: /takes GET, not DELETE/,
+    },
+    { name: 'a bad name', path: '/v1/services/-x-', status: 400, detail: /^path\.service: a name is/ },
+    { name: 'a probe without a node', path: '/v1/services/web/owner', status: 400, detail: /^query\.node:/ },
+    { name: 'a bad limit', path: '/v1/events?limit=0', status: 400, detail: /^query\.limit:/ },
+    { name: 'a bad wait', path: '/v1/operations/x?wait=10', status: 400, detail: /^query\.wait:/ },
+    {
+      name: 'a key that is unknown',
+      method: 'POST',
+      path: '/v1/services/web/switchover',
+      body: { ot: 'n2' },
+      status: 400,
+      detail: /^body\.ot:/,
+    },
+    {
+      name: 'a body that is not JSON',
+      method: 'POST',
+      path: '/v1/services/web/switchover',
+      body: '{',
+      status: 400,
+      detail: /not valid JSON/,
+    },
+    {
+      name: 'a switchover that nobody can take',
+      method: 'POST',
+      path: '/v1/services/web/switchover',
+      body: {},
+      status: 409,
+      detail: /no other node/,
+    },
+    {
+      name: 'an unknown service to move',
+      method: 'POST',
+      path: '/v1/services/nope/switchover',
+      body: {},
+      status: 404,
+      detail: /no service nope/,
+    },
+  ])('$name', async ({ method = 'GET', path, body, status, detail }) => {
+    const it = await createWorld()
+    const problem = await problemOf(await it.call(method, path, 'operator-token', body))
+    expect(problem.status).toBe(status)
+    expect(problem.detail).toMatch(detail)
+  })
+
+  test('405 names what is allowed', async () => {
+    const it = await createWorld()
+    expect((await it.call('PUT', '/v1/nodes', 'viewer-token')).headers.get('allow')).toBe('GET')
+  })
+
+  test('a report that does not fit names each place', async () => {
+    const it = await createWorld()
+    const bad = report('n1', { services: { web: { state: 'aktiv', priority: 999, healthy: true, since: 'now' } } })
+    const problem = await problemOf(await it.call('POST', '/v1/nodes/n1/report', 'node-token-1', bad))
+    expect(problem.errors?.map(({ place }) => place)).toEqual([
+      'body.services.web.state',
+      'body.services.web.priority',
+      'body.services.web.since',
+    ])
+  })
+
+  test('a report for another node than the path’s', async () => {
+    const it = await createWorld()
+    const problem = await problemOf(await it.call('POST', '/v1/nodes/n1/report', 'node-token-1', report('n2')))
+    expect(problem).toMatchObject({ status: 400, errors: [{ place: 'body.node' }] })
+  })
+
+  test('a body that is too large', async () => {
+    const it = await createWorld()
+    const body = report('n1', { site: 'x'.repeat(300_000) })
+    expect(await problemOf(await it.call('POST', '/v1/nodes/n1/report', 'node-token-1', body))).toMatchObject({
+      status: 413,
+    })
+  })
+
+  test.each(['text/plain', 'application/jsonp', 'application/x-www-form-urlencoded'])('a body of %s', async (type) => {
+    const it = await createWorld()
+    const headers = { authorization: 'Bearer operator-token', 'content-type': type }
+    const response = await it.app.request('/v1/services/web/switchover', { method: 'POST', headers, body: '{}' })
+    expect(await problemOf(response)).toMatchObject({ status: 415 })
+  })
+
+  test('a plain GET of the link says what to do', async () => {
+    const it = await createWorld()
+    expect(await problemOf(await it.call('GET', '/v1/agent', 'node-token-1'))).toMatchObject({ status: 426 })
+  })
+
+  test('a former incarnation is a conflict', async () => {
+    const it = await createWorld()
+    const send = (incarnation: string, sequence: number) =>
+      it.call('POST', '/v1/nodes/n1/report', 'node-token-1', report('n1', { incarnation, sequence }))
+    expect((await send('first-start', 1)).status).toBe(200)
+    expect((await send('second-start', 1)).status).toBe(200)
+    expect(await problemOf(await send('first-start', 2))).toMatchObject({ status: 409, code: 'former-incarnation' })
+  })
+})
+
+describe('shapes', () => {
+  async function settled() {
+    const it = await createWorld()
+    it.cluster.start()
+    const body = (await it.call('POST', '/v1/nodes/n1/report', 'node-token-1', report())) as Response
+    expect(await body.json()).toEqual({ commands: [] })
+    await it.cluster.report(it.said('n2', 'backup'), 'post')
+    await it.idle()
+    return it
+  }
+
+  test('a service', async () => {
+    const it = await settled()
+    const response = await it.call('GET', '/v1/services/web', 'viewer-token')
+    const service = {
+      service: 'web',
+      phase: 'settled',
+      owner: { node: 'n1', site: 'dc1', epoch: 1, since: '2026-11-22T00:00:00.000Z' },
+      members: [
+        {
+          node: 'n1',
+          site: 'dc1',
+          state: 'active',
+          priority: 200,
+          healthy: true,
+          connected: false,
+          lastReport: '2026-11-22T00:00:00.000Z',
+        },
+        {
+          node: 'n2',
+          site: 'dc1',
+          state: 'backup',
+          priority: 100,
+          healthy: true,
+          connected: false,
+          lastReport: '2026-11-22T00:00:00.000Z',
+        },
+      ],
+      bindings: [
+        {
+          name: 'eip',
+          adapter: 'memory',
+          state: 'settled',
+          node: 'n1',
+          epoch: 1,
+          observed: 'n1',
+          attempts: 1,
+          lastError: null,
+        },
+      ],
+    }
+    expect(await response.json()).toEqual(service)
+    expect(await (await it.call('GET', '/v1/services', 'viewer-token')).json()).toEqual({ services: [service] })
+  })
+
+  test('a switchover, from the request to its end', async () => {
+    const it = await settled()
+    const body = { to: 'n2', reason: 'patch day' }
+    const response = await it.call('POST', '/v1/services/web/switchover', 'operator-token', body)
+    expect(response.status).toBe(202)
+    const { operation } = (await response.json()) as { operation: { id: string } }
+    expect(response.headers.get('location')).toBe(`/v1/operations/${operation.id}`)
+    expect(operation).toMatchObject({ status: 'running', from: 'n1', to: 'n2', by: 'ops', reason: 'patch day' })
+
+    const waiting = it.call('GET', `/v1/operations/${operation.id}?wait=10s`, 'viewer-token')
+    await it.idle()
+    await it.cluster.report(it.said('n2', 'active'), 'post')
+    await it.cluster.report(it.said('n1', 'backup', { sequence: 9 }), 'post')
+    await it.idle()
+    expect(await (await waiting).json()).toMatchObject({ status: 'done', failure: null })
+  })
+
+  test('a wait that is over answers with what there is', async () => {
+    const it = await settled()
+    const response = await it.call('POST', '/v1/services/web/switchover', 'operator-token', {})
+    const { operation } = (await response.json()) as { operation: { id: string } }
+    const waiting = it.call('GET', `/v1/operations/${operation.id}?wait=2s`, 'viewer-token')
+    await it.pass(2_000)
+    expect(await (await waiting).json()).toMatchObject({ status: 'running' })
+  })
+
+  test('a switchover needs no body at all', async () => {
+    const it = await settled()
+    expect((await it.call('POST', '/v1/services/web/switchover', 'operator-token')).status).toBe(202)
+  })
+
+  test('nodes', async () => {
+    const it = await settled()
+    const { nodes } = (await (await it.call('GET', '/v1/nodes', 'viewer-token')).json()) as { nodes: object[] }
+    expect(nodes).toHaveLength(2)
+    expect(nodes[0]).toMatchObject({
+      node: 'n1',
+      site: 'dc1',
+      connected: false,
+      fresh: true,
+      services: { web: { state: 'active' } },
+    })
+  })
+
+  test('the probe follows the owner and its lease', async () => {
+    const it = await settled()
+    const probe = async (node: string) =>
+      (await it.call('GET', `/v1/services/web/owner?node=${node}`, 'viewer-token')).status
+    expect([await probe('n1'), await probe('n2'), await probe('n9')]).toEqual([200, 503, 503])
+    await it.pass(5_001)
+    expect(await probe('n1')).toBe(503)
+  })
+
+  test('events in pages', async () => {
+    const it = await settled()
+    type Page = { events: { id: number; kind: string }[]; next: number }
+    const page = async (query: string) =>
+      (await (await it.call('GET', `/v1/events?${query}`, 'viewer-token')).json()) as Page
+    const first = await page('limit=1')
+    expect(first).toMatchObject({ events: [{ id: 1, kind: 'owner-changed' }], next: 1 })
+    const rest = await page(`since=${first.next}`)
+    expect(rest.events.map(({ id, kind }) => [id, kind])).toEqual([[2, 'binding-settled']])
+    expect(await page(`since=${rest.next}`)).toEqual({ events: [], next: rest.next })
+  })
+
+  test('events as a stream, taken up where the reader left', async () => {
+    const it = await settled()
+    const headers = { authorization: 'Bearer viewer-token', accept: 'text/event-stream', 'last-event-id': '1' }
+    const response = await it.app.request('/v1/events', { headers })
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    const until = async (word: string): Promise<void> => {
+      while (!text.includes(word)) text += (await reader.read()).value ?? ''
+    }
+    await until('id: 2\nevent: binding-settled')
+    const more = until('id: 3\nevent: switchover-requested')
+    await it.idle()
+    await it.call('POST', '/v1/services/web/switchover', 'operator-token', {})
+    await more
+    await reader.cancel()
+    expect(text).not.toContain('id: 1\n')
+  })
+
+  test('openapi describes every route', async () => {
+    const it = await createWorld({ services: { web: webService } })
+    const document = (await (await it.call('GET', '/openapi.json', null)).json()) as { paths: object }
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/v1/events',
+      '/v1/nodes',
+      '/v1/nodes/{node}/report',
+      '/v1/operations/{id}',
+      '/v1/services',
+      '/v1/services/{service}',
+      '/v1/services/{service}/owner',
+      '/v1/services/{service}/switchover',
+    ])
+  })
+})

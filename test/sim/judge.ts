@@ -1,0 +1,9 @@
+/** All invariants of a run that has come to rest; what does not hold, a sentence each. */
+import { cloudFollows } from './invariants/cloud-follows.ts'
+import { epochsGrow } from './invariants/epochs-grow.ts'
+import { oneActive } from './invariants/one-active.ts'
+import type { World } from './simulation.ts'
+
+export function judge(world: World): string[] {
+  return [oneActive, cloudFollows, epochsGrow].flatMap((invariant) => invariant(world))
+}
