@@ -18,6 +18,7 @@ import {
   admit,
   type Decision,
   formerOf,
+  isAwaited,
   isFresh,
   type Member,
   type Moment,
@@ -197,15 +198,15 @@ function endConfirmation(turn: Turn): void {
 
 /** Rule 2: ask, wait, believe. */
 function confirm(turn: Turn, rival: Member): void {
-  const { confirming, switchover, owner, believeFrom } = turn.state
+  const { confirming, switchover, owner } = turn.state
   // The owner that a switchover has just relieved needs a moment to hear so; it is no rival yet.
   if (switchover?.stage === 'moving' && switchover.operation.from === rival.node) return
   const again = confirming?.kind === 'answered' && turn.now.ms >= confirming.askAgainAt
   const expired = confirming?.kind === 'asked' && confirming.deadline !== null && turn.now.ms >= confirming.deadline
-  // Rule 6: while control has only just begun to listen, a missing answer proves nothing.
-  if (confirming === null || again || (expired && turn.now.ms < believeFrom)) ask(turn)
-  if (!expired || turn.now.ms < believeFrom) return
   const silent = turn.state.members[owner!.node]!
+  const awaited = isAwaited(turn.state, silent, turn.now)
+  if (confirming === null || again || (expired && awaited)) ask(turn)
+  if (!expired || awaited) return
   own(turn, rival, 'no-answer')
   // What it said before it fell silent must not make it a rival of its successor.
   turn.state = { ...turn.state, members: { ...turn.state.members, [silent.node]: { ...silent, heardAt: null } } }

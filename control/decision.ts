@@ -214,12 +214,20 @@ export type Look = 'active' | 'presumed' | 'not-active' | 'disconnected' | 'sile
 export function ownerLook(state: Decision, now: Moment): Look | null {
   if (state.owner === null) return null
   const member = state.members[state.owner.node]
-  const listening = now.ms < state.believeFrom
-  if (member === undefined || member.heardAt === null) return listening ? 'presumed' : 'silent'
+  if (member === undefined || member.heardAt === null) return isAwaited(state, member, now) ? 'presumed' : 'silent'
   if (member.state !== 'active') return 'not-active'
   if (isFresh(member, now)) return 'active'
-  if (listening) return 'presumed'
+  if (isAwaited(state, member, now)) return 'presumed'
   return member.link === 'closed' ? 'disconnected' : 'silent'
+}
+
+/**
+ * Rule 6: whether a node may simply not have come back yet, since control has only just begun to listen. One that has
+ * been heard since then is back, and its silence means what it always means.
+ */
+export function isAwaited({ believeFrom }: Decision, member: Member | undefined, now: Moment): boolean {
+  const heardAt = member?.heardAt ?? null
+  return now.ms < believeFrom && (heardAt === null || heardAt < believeFrom - leaseMs)
 }
 
 /** Whether a report is news. Numbers order the reports of one incarnation; nothing but arrival orders incarnations. */

@@ -5,9 +5,10 @@
  * in its own savepoint, so that many reports that arrive together cost one flush of the disk, and one that fails
  * takes none of the others with it.
  */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import type { Row, Sql } from '../store/sql.ts'
 
 /** The database could not be opened; the message names the file and says what to do. */
@@ -45,12 +46,22 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
   return sqlOn(database)
 }
 
+/**
+ * SQLite makes files beside a database that it only reads, unless told that nobody can be writing it. So it is told so,
+ * where no log holds commits that the file itself has not got yet.
+ */
 function inspectUntouched(file: string, inspect: (sql: Pick<Sql, 'all'>) => void): void {
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
+  const [log, index] = [`${file}-wal`, `${file}-shm`]
+  const logged = existsSync(log) && statSync(log).size > 0
+  const indexed = existsSync(index)
+  const url = pathToFileURL(file)
+  if (!logged) url.searchParams.set('immutable', '1')
+  const database = new DatabaseSync(url, { readOnly: true, timeout: 2_000 })
   try {
     inspect({ all: <T extends Row>(text: string) => database.prepare(text).all() as T[] })
   } finally {
     database.close()
+    if (logged && !indexed) rmSync(index, { force: true })
   }
 }
 

@@ -19,6 +19,8 @@ import { isMissing, type Program, startProgram } from './program.ts'
 export type Sandbox = {
   /** Its pid 1, as this machine sees it. */
   readonly pid: number
+  /** What a person puts before a command to run it inside, from another terminal. */
+  readonly enter: readonly string[]
   /** A temporary folder, at the same path inside and outside. It is removed with the sandbox. */
   readonly folder: string
   /** Runs a command to its end. Throws with what it said when it fails. */
@@ -62,6 +64,7 @@ export async function createSandbox(): Promise<Sandbox> {
   const sandbox: Sandbox = {
     pid,
     folder,
+    enter: ['nsenter', ...nsenterArgs(pid), '--'],
     run: (command, args, options = {}) => run(pid, [...within(options.in), command, ...args], options.input),
     spawn: async (command, args, options = {}) => {
       const program = await startProgram({

@@ -2,11 +2,13 @@
  * The strict EC2 as a process: `node infra/lab/clouds/ec2-main.ts --listen 127.0.0.1:5000 --config JSON`.
  *
  * Standard output has one JSON object a line: `{"listening": url}` when it is ready, then each change of an address.
- * The configuration is `{addresses, interfaces, credentials?}` as createEc2 takes them. SIGTERM and SIGINT end it.
+ * The configuration is `{addresses, interfaces, credentials?}` as createEc2 takes them; `--faults` is a JSON list of
+ * faults that are in force from the start. SIGTERM and SIGINT end it.
  */
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { createEc2 } from './ec2.ts'
+import { faultSchema } from './ec2-faults.ts'
 
 const configSchema = z.strictObject({
   addresses: z.array(z.strictObject({ allocationId: z.string(), publicIp: z.string() })),
@@ -22,7 +24,11 @@ const configSchema = z.strictObject({
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { listen: { type: 'string', default: '127.0.0.1:0' }, config: { type: 'string' } },
+    options: {
+      listen: { type: 'string', default: '127.0.0.1:0' },
+      config: { type: 'string' },
+      faults: { type: 'string', default: '[]' },
+    },
   })
   if (values.config === undefined) throw new Error('--config JSON is missing')
   const { credentials, ...world } = configSchema.parse(JSON.parse(values.config))
@@ -32,6 +38,7 @@ async function main(): Promise<void> {
     listen: listenAddress(values.listen),
     onChange: say,
   })
+  ec2.faults.replace(z.array(faultSchema).parse(JSON.parse(values.faults)))
   const leave = () => void ec2.close().then(() => process.exit(0))
   process.once('SIGTERM', leave)
   process.once('SIGINT', leave)

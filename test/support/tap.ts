@@ -1,0 +1,114 @@
+/** What is really on the wire: every ARP and VRRP frame that reaches the client, and any frame a test wants sent. */
+import { join } from 'node:path'
+import type { Lab } from '../../infra/lab/topology.ts'
+import { type Address, formatAddress, formatMac } from '../../node-agent/wire/address.ts'
+import { decodeIpv4 } from '../../node-agent/wire/ipv4.ts'
+import { decodeHeader, type Header } from '../../node-agent/wire/vrrp.ts'
+
+export const ethernet = { sourceAt: 6, typeAt: 12, headerLength: 14 } as const
+export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const
+
+/** Every frame that a tap sends comes from here, so that it is never taken for a router's own. */
+export const injectorMac = Uint8Array.of(0x02, 0x77, 0xff, 0, 0, 1)
+
+export type Injection = {
+  readonly id: number
+  readonly frames: readonly string[]
+  readonly count: number
+  readonly gapMs: number
+}
+
+export type TapLine =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'frame'; readonly at: number; readonly hex: string }
+  | { readonly kind: 'sent'; readonly id: number }
+
+/** `at`: milliseconds of the lab's clock when the tap read it, so never earlier than it was. */
+type Seen = { readonly at: number; readonly from: string; readonly to: string; readonly bytes: Uint8Array }
+
+export type Frame =
+  | (Seen & { readonly kind: 'vrrp'; readonly source: string; readonly ttl: number; readonly header: Header })
+  /** `gratuitous`: it tells where an address is, and asks nothing. */
+  | (Seen & { readonly kind: 'arp'; readonly address: string; readonly gratuitous: boolean })
+
+export type Tap = {
+  /** All that came, in the order of the wire; it grows. */
+  readonly frames: readonly Frame[]
+  /** The first frame that fits, of those from number `from` on and those to come. */
+  until(fits: (frame: Frame) => boolean, options?: { from?: number; deadlineMs?: number }): Promise<Frame>
+  /** Sends these IPv4 datagrams in turn to the VRRP group's MAC until `count` have left, one each `gapMs`. */
+  inject(datagrams: readonly Uint8Array[], options: { count: number; gapMs: number }): Promise<void>
+}
+
+/** Taps the client's eth0, until the lab is gone. */
+export async function startTap(lab: Lab): Promise<Tap> {
+  const frames: Frame[] = []
+  const waiting = new Set<() => void>()
+  const sent = new Map<number, () => void>()
+  const ready = Promise.withResolvers<void>()
+  const said: string[] = []
+  const program = await lab.spawn(process.execPath, ['--single-threaded', join(import.meta.dirname, 'tap-main.ts')], {
+    in: 'client',
+    onLine(text, stream) {
+      if (stream === 'stderr') return void said.push(text)
+      const line = JSON.parse(text) as TapLine
+      if (line.kind === 'ready') ready.resolve()
+      if (line.kind === 'sent') sent.get(line.id)?.()
+      if (line.kind !== 'frame') return
+      const frame = decodeFrame(line.at, Buffer.from(line.hex, 'hex'))
+      if (frame === undefined) return
+      frames.push(frame)
+      for (const look of [...waiting]) look()
+    },
+  })
+  void program.exited.then((code) => ready.reject(new Error(`the tap ended (${code}): ${said.join(' ')}`)))
+  await ready.promise
+  let injections = 0
+  return {
+    frames,
+    until: (fits, { from = 0, deadlineMs = 30_000 } = {}) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = frames.slice(from).find(fits)
+          if (found === undefined) return
+          clearTimeout(timer)
+          waiting.delete(look)
+          resolve(found)
+        }
+        const late = (): void => {
+          waiting.delete(look)
+          reject(new Error(`no such frame came to the client within ${deadlineMs} ms`))
+        }
+        const timer = setTimeout(late, deadlineMs)
+        waiting.add(look)
+        look()
+      }),
+    inject: (datagrams, { count, gapMs }) =>
+      new Promise((resolve) => {
+        injections += 1
+        sent.set(injections, resolve)
+        const order: Injection = { id: injections, frames: datagrams.map(frameOf), count, gapMs }
+        program.stdin.write(`${JSON.stringify(order)}\n`)
+      }),
+  }
+}
+
+function decodeFrame(at: number, bytes: Uint8Array): Frame | undefined {
+  const seen = { at, from: formatMac(bytes.subarray(6, 12)), to: formatMac(bytes.subarray(0, 6)), bytes }
+  const body = bytes.subarray(ethernet.headerLength)
+  if (((bytes[ethernet.typeAt]! << 8) | bytes[ethernet.typeAt + 1]!) === etherType.arp) {
+    const [sender, target]: Address[] = [body.subarray(14, 18), body.subarray(24, 28)]
+    const [address, other] = [formatAddress(sender!), formatAddress(target!)]
+    return { ...seen, kind: 'arp', address, gratuitous: address === other }
+  }
+  const datagram = decodeIpv4(body)
+  const header = datagram === undefined ? undefined : decodeHeader(datagram.payload)
+  if (datagram === undefined || header === undefined) return undefined
+  return { ...seen, kind: 'vrrp', source: formatAddress(datagram.source), ttl: datagram.ttl, header }
+}
+
+/** In an Ethernet frame to 01:00:5e:00:00:12, the MAC of 224.0.0.18. */
+function frameOf(datagram: Uint8Array): string {
+  const group = Uint8Array.of(0x01, 0x00, 0x5e, 0, 0, 0x12)
+  return Buffer.concat([group, injectorMac, Uint8Array.of(0x08, 0x00), datagram]).toString('hex')
+}
