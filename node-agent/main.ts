@@ -11,12 +11,13 @@ import { randomUUID } from 'node:crypto'
 import { type Command, heartbeatMs } from '../control/contract.ts'
 import type { AgentConfig } from './config.ts'
 import { type ControlLink, openControlLink } from './link/control-link.ts'
+import { now } from './linux/clock.ts'
 import type { Log } from './log.ts'
 import type { FromVrrp } from './ports.ts'
 import { reportsOf } from './reports.ts'
 import { type AgentServiceStatus, type AgentStatus, serveStatus } from './status.ts'
 import type { ServiceStatus } from './vrrp/engine.ts'
-import { ofCentiseconds } from './vrrp/time.ts'
+import { type Instant, ofCentiseconds } from './vrrp/time.ts'
 import { startVrrpChild, type VrrpChild } from './vrrp-child.ts'
 import { formatAddress } from './wire/address.ts'
 
@@ -52,7 +53,7 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   const hear = (message: FromVrrp): void => {
     logMessage(log, message)
     if (message.kind === 'started') known.realtime = message.realtime
-    if (message.kind === 'transition') known.since.set(message.service, new Date().toISOString())
+    if (message.kind === 'transition') known.since.set(message.service, wallTime(message.at))
     if (message.kind === 'transition' && message.from === 'fault') link?.hurry()
     if (message.kind === 'answer')
       link?.result({ id: message.id, ok: message.ok, ...(message.reason ? { reason: message.reason } : {}) })
@@ -194,6 +195,11 @@ function statusOf(
   }
 }
 
+/** This process may read the pipe late; what is told must be when it happened. */
+function wallTime(at: Instant): string {
+  return new Date(Date.now() - (now() - at) / 1_000).toISOString()
+}
+
 function logMessage(log: Log, message: FromVrrp): void {
   switch (message.kind) {
     case 'started': {
@@ -209,12 +215,21 @@ function logMessage(log: Log, message: FromVrrp): void {
     }
     case 'transition': {
       const { service, from, to, reason } = message
-      log('info', { event: 'state', service, from, to, reason, msg: `${service}: ${from} to ${to} (${reason})` })
+      log('info', {
+        event: 'state',
+        service,
+        from,
+        to,
+        reason,
+        happenedAt: wallTime(message.at),
+        msg: `${service}: ${from} to ${to} (${reason})`,
+      })
       return
     }
     case 'announced':
       log('info', {
         event: 'announced',
+        happenedAt: wallTime(message.at),
         service: message.service,
         addresses: message.addresses,
         msg: `${message.service}: gratuitous ARP sent`,

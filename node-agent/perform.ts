@@ -9,6 +9,7 @@
  */
 import type { AddressChange, FromVrrp, VrrpPorts } from './ports.ts'
 import type { Engine, Output } from './vrrp/engine.ts'
+import type { Instant } from './vrrp/time.ts'
 import { formatAddress } from './wire/address.ts'
 import { encodeIpv4 } from './wire/ipv4.ts'
 import { encodeAdvertisement, vrrpMulticastGroup, vrrpProtocol } from './wire/vrrp.ts'
@@ -27,7 +28,8 @@ function perform(outputs: readonly Output[], engine: Engine, ports: VrrpPorts): 
   for (const output of outputs) if (output.kind === 'announce-addresses') announce(output, ports)
 
   // People and control hear of it when the LAN has moved.
-  const news = outputs.flatMap((output) => describe(output, outputs))
+  const at = ports.now()
+  const news = outputs.flatMap((output) => describe(output, outputs, at))
   for (const message of news) ports.publish(message)
   if (news.length > 0 || outputs.some(({ kind }) => kind === 'priority')) {
     ports.publish({ kind: 'status', id: null, services: engine.services(), discards: engine.discards() })
@@ -67,10 +69,10 @@ function announce(
   for (const { address } of router.addresses) ports.announce(router.interface, address)
 }
 
-function describe(output: Output, all: readonly Output[]): FromVrrp[] {
+function describe(output: Output, all: readonly Output[], at: Instant): FromVrrp[] {
   switch (output.kind) {
     case 'transition':
-      return output.to === 'active' ? [output, ...announcements(output.service, all)] : [output]
+      return [{ ...output, at }, ...(output.to === 'active' ? announcements(output.service, all, at) : [])]
     case 'answer':
       return [output]
     case 'odd':
@@ -83,10 +85,10 @@ function describe(output: Output, all: readonly Output[]): FromVrrp[] {
 }
 
 /** Only the first announcement of a stay in Active is news. */
-function announcements(service: string, all: readonly Output[]): FromVrrp[] {
+function announcements(service: string, all: readonly Output[], at: Instant): FromVrrp[] {
   return all.flatMap((output) =>
     output.kind === 'announce-addresses' && output.router.name === service
-      ? [{ kind: 'announced' as const, service, addresses: output.router.addresses.length }]
+      ? [{ kind: 'announced' as const, service, addresses: output.router.addresses.length, at }]
       : [],
   )
 }

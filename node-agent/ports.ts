@@ -50,9 +50,11 @@ export type FromVrrp =
       readonly from: StateWord
       readonly to: StateWord
       readonly reason: string
+      /** When it happened, on the monotonic clock, which supervisor and process share. */
+      readonly at: Instant
     }
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
-  | { readonly kind: 'announced'; readonly service: string; readonly addresses: number }
+  | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
   | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }
   | { readonly kind: 'late'; readonly service: string; readonly byMs: number }
   | {

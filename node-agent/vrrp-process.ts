@@ -16,6 +16,7 @@ import { goRealtime } from './linux/realtime.ts'
 import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
 import { turn } from './perform.ts'
 import { type FromVrrp, refusedExitCode, type ToVrrp } from './ports.ts'
+import { rehearse } from './rehearsal.ts'
 import { createEngine, type Engine, type Input } from './vrrp/engine.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
 import { formatAddress } from './wire/address.ts'
@@ -59,6 +60,7 @@ function run({ routers, holding, realtime }: Configuration, { pipe, commands, pu
     ports,
     routers.filter(({ name, priority }) => priority !== 255 && !held.has(name)),
   )
+  if (routers[0] !== undefined) rehearse(routers[0])
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of warnings) publish({ kind: 'warning', message })
 
@@ -81,7 +83,7 @@ function loop(engine: Engine, ports: LinuxVrrpPorts, statusAsked: string[]): voi
 /** A former process of ours may have died with addresses installed; hosts must not find two of them. */
 function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]): string[] {
   const leftovers = routers.flatMap((router) => installed(ports.interfaces, router.interface, router.addresses))
-  if (leftovers.length > 0) ports.changeAddresses(leftovers)
+  ports.changeAddresses(leftovers)
   return leftovers.map(({ prefix }) => formatAddress(prefix.address))
 }
 

@@ -97,4 +97,9 @@ async function main(): Promise<number> {
   }
 }
 
+// Whoever reads our output may leave early (`| head`); that is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 process.exitCode = await main()

@@ -26,7 +26,7 @@ import type { ProbeSettings } from './prober.ts'
 function main(settings: ProbeSettings): void {
   try {
     // Below the routers under test: measuring must not delay what it measures, but ordinary load must not delay it.
-    scheduleRealtime(10)
+    scheduleRealtime(0, 10)
   } catch {
     // Refused in a user namespace. `worstLatenessMs` in the report tells what that costs.
   }

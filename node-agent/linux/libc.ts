@@ -159,12 +159,12 @@ export function interfaceIndex(name: string): number | undefined {
   return c.if_nametoindex(name) || undefined
 }
 
-/** Puts this process (and the threads it makes from now on) on SCHED_FIFO at `priority` (1..99). */
-export function scheduleRealtime(priority: number): void {
+/** Puts a thread (and the threads it makes from now on) on SCHED_FIFO at `priority` (1..99). */
+export function scheduleRealtime(thread: number, priority: number): void {
   const SCHED_FIFO = 1
   const parameter = Buffer.alloc(4)
   parameter.writeInt32LE(priority)
-  checked('sched_setscheduler', c.sched_setscheduler(0, SCHED_FIFO, parameter))
+  checked('sched_setscheduler', c.sched_setscheduler(thread, SCHED_FIFO, parameter))
 }
 
 /** Keeps the touched pages of a range of this process's memory from being paged out. */

@@ -6,7 +6,7 @@
  * process in the middle of a collection. So the program, its libraries and stacks are locked, and not the heap, which
  * only swap could take (the systemd unit forbids it with MemorySwapMax=0).
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { lockRange, SystemError, scheduleRealtime } from './libc.ts'
 
 /** Above ordinary work, below the kernel's own threads (which run at 99). */
@@ -16,7 +16,7 @@ const priority = 50
 export function goRealtime(): string[] {
   return [
     attempt(
-      () => scheduleRealtime(priority),
+      scheduleThreads,
       'no real-time scheduling',
       'grant CAP_SYS_NICE (systemd: AmbientCapabilities=CAP_SYS_NICE)',
     ),
@@ -38,6 +38,11 @@ function attempt(call: () => void, consequence: string, remedy: string): string[
       `${consequence} (${error.message}): timers may be late on a busy machine; ${remedy}, or set realtime: false`,
     ]
   }
+}
+
+/** V8's helpers too: a collection must not wait for a thread that a busy machine does not run. */
+function scheduleThreads(): void {
+  for (const thread of readdirSync('/proc/self/task')) scheduleRealtime(Number(thread), priority)
 }
 
 /** Locks every mapping that has a name in /proc/self/maps: files, the C heap and stacks. V8's own memory has none. */

@@ -40,11 +40,7 @@ export async function agentPair(services: { n1?: Service; n2?: Service } = {}): 
 }
 
 /** Polls where no event tells. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  what: string,
-  deadlineMs = 15_000,
-): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, deadlineMs = 15_000): Promise<void> {
   for (const end = Date.now() + deadlineMs; !(await holds()); await sleep(10)) {
     if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`)
   }

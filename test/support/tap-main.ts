@@ -21,7 +21,7 @@ import {
 } from '../../node-agent/linux/libc.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { linkLayerAddress } from '../../node-agent/linux/socket-address.ts'
-import { etherType, ethernet, type Injection, injectorMac, type TapLine } from './tap.ts'
+import { ethernet, etherType, type Injection, injectorMac, type TapLine } from './tap.ts'
 
 /** Sends the frames in turn until `count` have left, one each `gapMs`. */
 type Sending = Injection & { sent: number; dueAt: number }
@@ -29,7 +29,7 @@ type Sending = Injection & { sent: number; dueAt: number }
 function main(): void {
   try {
     // Below routers and prober: an instant is only worth as much as our own punctuality.
-    scheduleRealtime(5)
+    scheduleRealtime(0, 5)
   } catch {
     // Refused in a user namespace; the order of frames is right all the same.
   }

@@ -218,8 +218,8 @@ function eventAfter(
   after: number,
   fits: (event: AgentEvent) => boolean,
 ): number | undefined {
-  const found = events.find((event) => Date.parse(String(event.time)) >= after && fits(event))
-  return found === undefined ? undefined : Date.parse(String(found.time))
+  const found = events.find((event) => Date.parse(String(event.happenedAt)) >= after && fits(event))
+  return found === undefined ? undefined : Date.parse(String(found.happenedAt))
 }
 
 type AuditLine = {
