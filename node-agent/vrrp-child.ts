@@ -39,6 +39,7 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
   let restarts = 0
   let restarting: NodeJS.Timeout | undefined
   let stopping = false
+  let refused = false
   let gone: () => void = () => {}
 
   const start = (): void => {
@@ -57,7 +58,10 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
     started.on('close', (code, signal) => {
       child = undefined
       if (stopping) return gone()
-      if (code === refusedExitCode) return options.onRefused()
+      if (code === refusedExitCode) {
+        refused = true
+        return options.onRefused()
+      }
       if (performance.now() - startedAt > healthyAfterMs) restarts = 0
       const pause = restartPausesMs[Math.min(restarts, restartPausesMs.length - 1)]!
       restarts += 1
@@ -75,8 +79,11 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
     async stop(withinMs) {
       stopping = true
       clearTimeout(restarting)
+      if (refused) return true
+      // Killed a moment ago, with its addresses still installed: only another one can take leave and remove them.
+      if (child === undefined) start()
       const running = child
-      if (running === undefined) return true
+      if (running === undefined) return false
       const left = new Promise<void>((resolve) => {
         gone = resolve
       })

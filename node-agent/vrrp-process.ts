@@ -30,10 +30,10 @@ function main(): void {
   const pipe = openPipe(supervisorFd)
   const publish = (message: FromVrrp): void => pipe.write(encodeLine(message))
   const commands = createLineDecoder<ToVrrp>()
-  const configuration = awaitConfiguration(pipe, commands)
-  if (configuration === undefined) return
+  const [configuration, ...early] = awaitConfiguration(pipe, commands)
+  if (configuration?.kind !== 'configure') return
   try {
-    run(configuration, { pipe, commands, publish })
+    run(configuration, { pipe, commands, early, publish })
   } catch (error) {
     if (!(error instanceof SystemError)) throw error
     publish({ kind: 'refused', message: describe(error) })
@@ -44,6 +44,8 @@ function main(): void {
 type Supervisor = {
   readonly pipe: Pipe
   readonly commands: (text: string) => ToVrrp[]
+  /** What came together with the configuration: a stop, when the agent was stopped while it started. */
+  readonly early: ToVrrp[]
   readonly publish: (message: FromVrrp) => void
 }
 
@@ -99,14 +101,15 @@ function inputsFrom(
   })
 }
 
-function awaitConfiguration(pipe: Pipe, commands: (text: string) => ToVrrp[]): Configuration | undefined {
+/** The configuration, and all that came with it; nothing when the supervisor is gone. */
+function awaitConfiguration(pipe: Pipe, commands: (text: string) => ToVrrp[]): ToVrrp[] {
   const pollSet = pollSetOf([pipe.fd])
   for (;;) {
     ppoll(pollSet, undefined)
     const text = pipe.drain()
-    if (text === undefined) return undefined
-    const first = commands(text)[0]
-    if (first?.kind === 'configure') return first
+    if (text === undefined) return []
+    const received = commands(text)
+    if (received[0]?.kind === 'configure') return received
   }
 }
 

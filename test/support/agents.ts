@@ -30,10 +30,10 @@ export type Pair = { readonly made: Lab; readonly n1: AgentProcess; readonly n2:
 /** n1 with priority 200 is active, n2 with 100 its backup. */
 export async function agentPair(services: { n1?: Service; n2?: Service } = {}): Promise<Pair> {
   const made = await labFor()
-  const [n1, n2] = await Promise.all([
-    startWeb(made, 'n1', services.n1),
-    startWeb(made, 'n2', { priority: 100, ...services.n2 }),
-  ])
+  const n1 = await startWeb(made, 'n1', services.n1)
+  // Else n2 may be the first to wait out its timer, and is active for a moment.
+  await n1.untilEvent(({ event }) => event === 'vrrp-started')
+  const n2 = await startWeb(made, 'n2', { priority: 100, ...services.n2 })
   await Promise.all([n1.untilState('active'), n2.untilState('backup')])
   await made.untilHeldBy(vip, ['n1'])
   return { made, n1, n2 }

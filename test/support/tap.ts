@@ -55,7 +55,7 @@ export async function startTap(lab: Lab): Promise<Tap> {
       if (line.kind === 'ready') ready.resolve()
       if (line.kind === 'sent') sent.get(line.id)?.()
       if (line.kind !== 'frame') return
-      const frame = decodeFrame(line.at, Buffer.from(line.hex, 'hex'))
+      const frame = decodeFrame(line.at, Uint8Array.from(Buffer.from(line.hex, 'hex')))
       if (frame === undefined) return
       frames.push(frame)
       for (const look of [...waiting]) look()
