@@ -89,7 +89,7 @@ const tokenSchema = z
     name: nameSchema,
     role: z.enum(['admin', 'operator', 'viewer', 'node']),
     node: nameSchema.optional(),
-    token: z.string().min(8).meta({ secret: true }),
+    token: z.string().min(1).meta({ secret: true }),
   })
   .superRefine(({ role, node }, context) => {
     const problem = (message: string, hint: string): void => {

@@ -29,11 +29,15 @@ function main(): void {
   for (const signal of [SIGTERM, SIGINT, SIGHUP]) ignoreSignal(signal)
   const pipe = openPipe(supervisorFd)
   const publish = (message: FromVrrp): void => pipe.write(encodeLine(message))
-  const commands = createLineDecoder<ToVrrp>()
-  const [configuration, ...early] = awaitConfiguration(pipe, commands)
+  const decode = createLineDecoder<ToVrrp>()
+  const receive = (): ToVrrp[] | undefined => {
+    const text = pipe.drain()
+    return text === undefined ? undefined : decode(text)
+  }
+  const [configuration, ...early] = awaitConfiguration(pipe, receive)
   if (configuration?.kind !== 'configure') return
   try {
-    run(configuration, { pipe, commands, early, publish })
+    run(configuration, { pipe, early, receive, publish })
   } catch (error) {
     if (!(error instanceof SystemError)) throw error
     publish({ kind: 'refused', message: describe(error) })
@@ -43,18 +47,19 @@ function main(): void {
 
 type Supervisor = {
   readonly pipe: Pipe
-  readonly commands: (text: string) => ToVrrp[]
   /** What came together with the configuration: a stop, when the agent was stopped while it started. */
   readonly early: ToVrrp[]
+  /** What has come since; undefined once the supervisor is gone. */
+  readonly receive: () => ToVrrp[] | undefined
   readonly publish: (message: FromVrrp) => void
 }
 
-function run({ routers, holding, realtime }: Configuration, { pipe, commands, publish }: Supervisor): void {
+function run({ routers, holding, realtime }: Configuration, { pipe, early, receive, publish }: Supervisor): void {
   const warnings = realtime ? goRealtime() : []
   const statusAsked: string[] = []
   const ports = openVrrpPorts({
     interfaces: [...new Set(routers.map((router) => router.interface))],
-    pipe: { fd: pipe.fd, drain: () => inputsFrom(pipe.drain(), commands, statusAsked) },
+    pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), statusAsked) },
     publish,
   })
   const held = new Set(holding)
@@ -90,26 +95,26 @@ function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]
 }
 
 function inputsFrom(
-  text: string | undefined,
-  commands: (text: string) => ToVrrp[],
+  early: readonly ToVrrp[],
+  received: readonly ToVrrp[] | undefined,
   statusAsked: string[],
 ): Input[] | undefined {
-  if (text === undefined || text === '') return text === undefined ? undefined : []
-  return commands(text).flatMap((command): Input[] => {
-    if (command.kind === 'status') statusAsked.push(command.id)
-    return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
-  })
+  return (
+    received &&
+    [...early, ...received].flatMap((command): Input[] => {
+      if (command.kind === 'status') statusAsked.push(command.id)
+      return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
+    })
+  )
 }
 
 /** The configuration, and all that came with it; nothing when the supervisor is gone. */
-function awaitConfiguration(pipe: Pipe, commands: (text: string) => ToVrrp[]): ToVrrp[] {
+function awaitConfiguration(pipe: Pipe, receive: () => ToVrrp[] | undefined): ToVrrp[] {
   const pollSet = pollSetOf([pipe.fd])
   for (;;) {
     ppoll(pollSet, undefined)
-    const text = pipe.drain()
-    if (text === undefined) return []
-    const received = commands(text)
-    if (received[0]?.kind === 'configure') return received
+    const received = receive()
+    if (received === undefined || received[0]?.kind === 'configure') return received ?? []
   }
 }
 

@@ -62,6 +62,13 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     cluster.start()
     const running = controlOver({ server, links, cluster, database, log, host: config.listen.host })
     if (options.signals !== false) closeOnSignals(running, log)
+    for (const name of guessable(config)) {
+      log('warn', {
+        event: 'weak-token',
+        token: name,
+        msg: `the token ${name} is short enough to be guessed: openssl rand -hex 32`,
+      })
+    }
     log('info', { event: 'listening', url: running.url })
     return running
   } catch (error) {
@@ -78,6 +85,11 @@ function openStore(file: string, open: () => Store): Store {
     const message = error instanceof Error ? error.message : String(error)
     throw new DatabaseError(`database ${file}: ${message}`, { cause: error })
   }
+}
+
+/** Names of tokens that somebody with patience finds by trying. */
+function guessable({ tokens }: ControlConfig): string[] {
+  return tokens.filter(({ token }) => token.length < 16).map(({ name }) => name)
 }
 
 async function storeTokens(store: Store, { tokens }: ControlConfig): Promise<readonly TokenRecord[]> {
