@@ -52,7 +52,7 @@ export const reportSchema = z.strictObject({
   node: nameSchema,
   site: nameSchema,
   /** Drawn at the agent's start, so that a restarted or restored agent is never taken for its former self. */
-  incarnation: z.string().min(8).max(64),
+  incarnation: z.string().min(1).max(64),
   /** Grows by at least one with every report of an incarnation. A report that is not newer is ignored. */
   sequence: z.int().min(0),
   services: z.record(nameSchema, serviceReportSchema),

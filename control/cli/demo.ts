@@ -17,7 +17,7 @@ export async function runDemoCommand({ once = false, json = false, interval }: O
   const interrupted = untilInterrupted()
   say(`Two nodes, a client, control and a cloud are built on this machine. Advertisements every ${interval}.\n`)
   const startedAt = Date.now()
-  const making = createWorld({ interval, onProbe: () => {} })
+  const making = createWorld(interval)
   const first = await Promise.race([making, interrupted])
   if (first === 'interrupted') return leave(await making)
   try {

@@ -76,6 +76,8 @@ async function cutCable(script: Script): Promise<DemoResult['crash']> {
   await settledAt(world, 'n2')
   const report = await world.prober.report()
   const { lost, longestOutageMs: outageMs } = report
+  const recovered = world.probes.findLast((event) => event.event === 'recovered')
+  const answeredAt = recovered === undefined ? Number.NaN : wallTime(recovered.at)
 
   // The client's last answer is the moment at which the cable was cut, whatever our own clock says of the command.
   const cutAt = outageStart(report) ?? before
@@ -106,8 +108,8 @@ async function cutCable(script: Script): Promise<DemoResult['crash']> {
     'client',
     lost > 0,
     `the client is answered again: ${lost} probes lost in ${Math.round(outageMs)} ms`,
-    { afterMs: Math.round(outageMs), lost, outageMs },
-    cutAt + outageMs,
+    { afterMs: from(answeredAt), lost, outageMs },
+    answeredAt,
   )
   note(
     'epoch',
@@ -207,10 +209,15 @@ async function markQuiet(world: World): Promise<void> {
   }
 }
 
+/** An instant of `nowMs` on the wall clock. */
+function wallTime(instant: number): number {
+  return instant - nowMs() + Date.now()
+}
+
 /** When the longest outage began, on the wall clock. */
 function outageStart({ outages }: ProbeReport): number | undefined {
   const longest = outages.toSorted((a, b) => b.lost - a.lost)[0]
-  return longest === undefined ? undefined : longest.fromMs - nowMs() + Date.now()
+  return longest === undefined ? undefined : wallTime(longest.fromMs)
 }
 
 function eventAfter(

@@ -25,6 +25,8 @@ export type World = {
   readonly prober: Prober
   /** Each change of the Elastic IP, as the cloud saw it; `at` is milliseconds of the wall clock. It grows. */
   readonly moves: readonly CloudMove[]
+  /** When the client lost the service and when it was answered again. It grows. */
+  readonly probes: readonly LiveEvent[]
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -32,20 +34,18 @@ export type CloudMove = { readonly at: number; readonly networkInterfaceId: stri
 
 export const interfaces = { n1: 'eni-1', n2: 'eni-2' } as const
 
-export async function createWorld(options: {
-  readonly interval: string
-  readonly onProbe: (event: LiveEvent) => void
-}): Promise<World> {
+export async function createWorld(interval: string): Promise<World> {
   const lab = await createLab({ nodes: ['n1', 'n2'] })
   try {
-    return await populate(lab, options)
+    return await populate(lab, interval)
   } catch (error) {
     await lab[Symbol.asyncDispose]()
     throw error
   }
 }
 
-async function populate(lab: Lab, { interval, onProbe }: Parameters<typeof createWorld>[0]): Promise<World> {
+async function populate(lab: Lab, interval: string): Promise<World> {
+  const probes: LiveEvent[] = []
   const moves: CloudMove[] = []
   const starting = [startCloud(lab, moves), startWebService(lab, 'n1'), startWebService(lab, 'n2')] as const
   const control = await startControl(lab, { config: controlConfig, env: cloudCredentials })
@@ -54,13 +54,14 @@ async function populate(lab: Lab, { interval, onProbe }: Parameters<typeof creat
     startAgent(lab, 'n1', agentConfig('n1', 200, interval)),
     startAgent(lab, 'n2', agentConfig('n2', 100, interval)),
   ])
-  const prober = await lab.probe({ target: virtualAddress, onEvent: onProbe })
+  const prober = await lab.probe({ target: virtualAddress, onEvent: (event) => probes.push(event) })
   return {
     lab,
     control,
     agents: { n1, n2 },
     prober,
     moves,
+    probes,
     [Symbol.asyncDispose]: async () => {
       await control.kill()
       await lab[Symbol.asyncDispose]()
