@@ -35,6 +35,8 @@ export type Binding = {
   readonly wanted: Wanted | null
   readonly call: Call | null
   readonly recent: Recent | null
+  /** Nobody knows whether `recent` happened. */
+  readonly unsure: boolean
   /** What was last seen there: what `apply` is told, and where it points for people. */
   readonly seen: { readonly where: string | null; readonly fingerprint: string } | null
   /** Writes made for the present epoch. */
@@ -80,6 +82,7 @@ export function beginBinding(wanted: Wanted | null, settled = false): Binding {
     wanted,
     call: null,
     recent: null,
+    unsure: false,
     seen: null,
     attempts: 0,
     writes: 0,
@@ -105,7 +108,8 @@ export function reconcile(policy: BindingPolicy, binding: Binding, event: Bindin
         ? observe(binding)
         : stay(binding)
     case 'resumed':
-      return observe({ ...binding, call: null })
+      // A write that left just before control ended may still be on its way.
+      return observe({ ...binding, call: null, lateCheckAt: now.ms + policy.maxInFlightMs })
   }
 }
 
@@ -156,6 +160,10 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
     case 'holds':
       return settle(binding, wanted, now)
     case 'stale':
+      if (binding.unsure && now.ms - binding.recent!.at > unsureMs) {
+        const known = observation as Known
+        return write({ policy, binding, wanted, token: known.token, observation: known }, now)
+      }
       return stay({
         ...binding,
         state: 'verifying',
@@ -231,7 +239,7 @@ function write({ policy, binding, wanted, token, observation }: Write, now: Inst
 function applied(before: Binding, call: Extract<Call, { kind: 'apply' }>, outcome: Outcome, now: Instant): BindingStep {
   const happened = outcome.kind === 'done' || outcome.kind === 'unknown'
   const recent = happened && before.recent !== null ? { ...before.recent, at: now.ms } : call.before
-  const binding: Binding = { ...before, call: null, recent }
+  const binding: Binding = { ...before, call: null, recent, unsure: outcome.kind === 'unknown' }
   // The world may be as the older epoch wanted it, or not, or not yet: the present one begins by looking.
   if (call.epoch !== binding.wanted?.epoch) return observe(binding)
   if (outcome.kind === 'done') return observe({ ...binding, state: 'verifying', polls: 0 })
@@ -247,7 +255,8 @@ function fail(binding: Binding, failure: Failure, now: Instant): BindingStep {
     return alarm(binding, { name: 'binding-failed', text: describe(failure), detail: { code: failure.code } }, now)
   }
   const failures = binding.failures + 1
-  const wait = backoff(failures, now.random)
+  // A connection that was lost while it lay idle says nothing of the provider: the second look does not wait.
+  const wait = failure.kind === 'unknown' && failures === 1 ? 0 : backoff(failures, now.random)
   const dueAt = now.ms + (failure.kind === 'throttled' ? Math.max(failure.afterMs, wait) : wait)
   const next: Binding = { ...binding, state: 'retrying', failures, lastError: describe(failure), dueAt }
   if (binding.state === 'retrying') return stay(next)
@@ -272,6 +281,12 @@ function describe(failure: Failure): string {
 
 /** How often a binding that has come to rest is looked at, in milliseconds: settled, failed, or wanted by nobody. */
 export const probeMs = 60_000
+
+/**
+ * How long reads may go on showing the state before a write of which nobody knows whether it happened, in milliseconds,
+ * until it is made again. Short, because most often it did not, and making it twice does what making it once does.
+ */
+const unsureMs = 5_000
 
 /** The first look after a write is at once; these are the pauses before the following ones. */
 function pollDelay(polls: number): number {

@@ -40,7 +40,11 @@ export async function serveStatus(path: string, status: () => AgentStatus): Prom
   const app = new Hono()
     .get('/v1/status', (context) => context.json(status()))
     .get('/healthz', (context) => context.json({ status: 'ok' }))
-  if (await answers(path)) throw new Error(`another agent is listening on ${path}: stop it, or set another socket`)
+  if (await answers(path)) {
+    // The code marks it as a failure to tell in one line, and not as a defect of ours with a stack.
+    const message = `another agent is listening on ${path}: stop it, or set another socket`
+    throw Object.assign(new Error(message), { code: 'EADDRINUSE' })
+  }
   // What a killed agent left behind answers nobody and would refuse our bind.
   rmSync(path, { force: true })
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 })

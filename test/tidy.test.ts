@@ -99,7 +99,7 @@ test('pure files touch no clock, random, log, timer, process or promise', () => 
       'setTimeout',
       'setInterval',
     ]
-      .concat(['setImmediate', 'await', 'async', 'crypto', 'Promise'])
+      .concat(['setImmediate', 'await\\b', 'async\\b', 'crypto\\b', 'Promise\\b'])
       .map((word) => `\\b${word}`)
       .join('|'),
   )

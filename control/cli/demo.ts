@@ -69,8 +69,10 @@ const headings: Readonly<Record<string, string>> = {
 function summary({ held, crash, failback, switchover, processKill }: DemoResult): string {
   return [
     '',
-    `Cable cut: ${crash.lost} probes of 1000 a second lost; the LAN moved after ${crash.lanMs} ms, the cloud after ${crash.cloudMs} ms.`,
-    `Lost at failback ${failback.lost}, at the planned switchover ${switchover.lost}, when the VRRP process was killed ${processKill.lost}.`,
+    `Cable cut: ${crash.lost} probes of 1000 a second lost; the LAN moved after ${crash.lanMs} ms, ` +
+      `the cloud after ${crash.cloudMs} ms.`,
+    `Lost at failback ${failback.lost}, at the planned switchover ${switchover.lost}, ` +
+      `when the VRRP process was killed ${processKill.lost}.`,
     held ? 'Every step held.' : 'NOT every step held: see the lines marked ✗.',
   ].join('\n')
 }

@@ -17,7 +17,7 @@ const adapters = [
     target: z.strictObject({ networkInterfaceId: z.string(), privateIpAddress: z.ipv4() }),
   },
 ]
-const environment = { OPS: 'operator-token', N1: 'node-token-1', EMPTY: 'abc' }
+const environment = { OPS: 'operator-token', N1: 'node-token-1', EMPTY: '' }
 const read = (text: string) => readControlConfig({ file: 'c.yaml', text, environment, adapters })
 
 function problems(text: string): string[] {
