@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapters/adapter.ts'
-import { duration, readConfig } from './config-file.ts'
+import { duration, notInThisVersion, readConfig } from './config-file.ts'
 import { nameSchema } from './contract.ts'
 
 export type Role = 'admin' | 'operator' | 'viewer' | 'node'
@@ -165,13 +165,3 @@ const driftSchema = z
     const hint = 'write reassert or leave it out: what somebody else changed is put back, and an event says so'
     context.addIssue({ code: 'custom', message: `${drift} is not in this version`, params: { hint } })
   })
-
-function notInThisVersion(what: string, hint: string) {
-  return z
-    .unknown()
-    .optional()
-    .superRefine((value, context) => {
-      if (value !== undefined)
-        context.addIssue({ code: 'custom', message: `${what} not in this version`, params: { hint } })
-    })
-}

@@ -255,8 +255,7 @@ function fail(binding: Binding, failure: Failure, now: Instant): BindingStep {
     return alarm(binding, { name: 'binding-failed', text: describe(failure), detail: { code: failure.code } }, now)
   }
   const failures = binding.failures + 1
-  // A connection that was lost while it lay idle says nothing of the provider: the second look does not wait.
-  const wait = failure.kind === 'unknown' && failures === 1 ? 0 : backoff(failures, now.random)
+  const wait = backoff(failures, now.random)
   const dueAt = now.ms + (failure.kind === 'throttled' ? Math.max(failure.afterMs, wait) : wait)
   const next: Binding = { ...binding, state: 'retrying', failures, lastError: describe(failure), dueAt }
   if (binding.state === 'retrying') return stay(next)

@@ -1,5 +1,5 @@
 /** What the real-time process needs from outside. Linux implements it; the simulator does too. */
-import type { Input, ServiceStatus, StateWord } from './vrrp/engine.ts'
+import type { Input, Output, ServiceStatus } from './vrrp/engine.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
 import type { Instant } from './vrrp/time.ts'
 import type { Address, Prefix } from './wire/address.ts'
@@ -44,15 +44,8 @@ export type FromVrrp =
   | { readonly kind: 'warning'; readonly message: string }
   /** It can't work here and will not after a restart either; it exits with code 3. */
   | { readonly kind: 'refused'; readonly message: string }
-  | {
-      readonly kind: 'transition'
-      readonly service: string
-      readonly from: StateWord
-      readonly to: StateWord
-      readonly reason: string
-      /** When it happened, on the monotonic clock, which supervisor and process share. */
-      readonly at: Instant
-    }
+  /** `at`: when it happened, on the monotonic clock, which supervisor and process share. */
+  | (Extract<Output, { kind: 'transition' }> & { readonly at: Instant })
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
   | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
   | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }

@@ -1,0 +1,284 @@
+/**
+ * Every way in which EC2 goes wrong, through control as a process: at rest the address is at the owner, nothing is
+ * written that need not be, people can see what is wrong while it lasts, and no secret is to be found anywhere.
+ *
+ * Each case has nodes and an EC2 of its own, and all share one control whose clock runs ten times as fast, so that its
+ * settle window of 30 s, its late check after 35 s and its probe of each minute pass within the test.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { labCredentials } from '../../../infra/lab/clouds/ec2.ts'
+import { type Cloud, startCloud } from '../../support/cloud.ts'
+import {
+  type ControlProcess,
+  createFolder,
+  nodeToken,
+  operatorToken,
+  startControl,
+  viewerToken,
+  writeControlConfig,
+} from '../../support/control-process.ts'
+import { eventually } from '../../support/eventually.ts'
+import { createAgent, type ScriptedAgent } from '../../support/scripted-agent.ts'
+
+const speed = 10
+
+const refusals = [
+  { stage: 'throttled', code: 'RequestLimitExceeded', number: '10' },
+  { stage: 'broken', code: 'InternalError', number: '10' },
+  { stage: 'pending', code: 'IncorrectInstanceState', number: '18' },
+  { stage: 'forbidden', code: 'UnauthorizedOperation', number: '19' },
+  { stage: 'expired', code: 'RequestExpired', number: '19' },
+] as const
+const stages = [
+  ...refusals.map(({ stage }) => stage),
+  ...(['reset', 'lost', 'hung', 'late', 'stale', 'drift', 'fought', 'away', 'blind'] as const),
+]
+type Stage = (typeof stages)[number]
+
+const folder = createFolder()
+const database = folder.file('control.db')
+const clouds = new Map<Stage, Cloud>()
+let control: ControlProcess
+
+const nodesOf = (stage: Stage): [string, string] => [`${stage}-1`, `${stage}-2`]
+
+beforeAll(async () => {
+  for (const stage of stages) clouds.set(stage, await startCloud({ nodes: nodesOf(stage) }))
+  const configFile = writeControlConfig({
+    file: folder.file('control.json'),
+    database,
+    nodes: stages.flatMap(nodesOf),
+    services: Object.fromEntries([...clouds].map(([stage, { service }]) => [stage, service])),
+  })
+  control = await startControl(configFile, { speed })
+})
+
+afterAll(async () => {
+  control.signal('SIGTERM')
+  await control.ended
+  for (const { ec2 } of clouds.values()) await ec2.close()
+  folder.remove()
+})
+
+type Pair = { readonly cloud: Cloud; readonly n1: ScriptedAgent; readonly n2: ScriptedAgent; move(): void }
+
+/** The first node owns, and its address was read back. `move` makes the other one the owner. */
+async function pair(stage: Stage): Promise<Pair> {
+  const [one, two] = nodesOf(stage)
+  const n1 = createAgent({ node: one, service: stage, priority: 200, speed })
+  const n2 = createAgent({ node: two, service: stage, priority: 100, speed })
+  await Promise.all([n1.connect(control.url), n2.connect(control.url)])
+  n2.say('backup')
+  n1.say('active')
+  await control.until(stage, { phase: 'settled', owner: { node: one } })
+  const move = (): void => {
+    n1.say('backup')
+    n2.say('active')
+  }
+  return { cloud: clouds.get(stage)!, n1, n2, move }
+}
+
+/** The binding rests at `node`, and so does the address. */
+async function rests(stage: Stage, node: string, epoch: number): Promise<void> {
+  await control.until(stage, {
+    phase: 'settled',
+    owner: { node, epoch },
+    bindings: [{ state: 'settled', node, epoch, observed: node, lastError: null }],
+  })
+  expect(clouds.get(stage)!.at()).toBe(node)
+}
+
+const kindsOf = async (stage: Stage): Promise<string[]> => (await control.events(stage)).map(({ kind }) => kind)
+
+describe.concurrent('EC2 refuses', () => {
+  test.each(refusals)('$number: $code', async ({ stage, code }) => {
+    const { cloud, n2, move } = await pair(stage)
+    const permanent = code === 'UnauthorizedOperation' || code === 'RequestExpired'
+    cloud.ec2.faults.add({ kind: 'error', action: 'AssociateAddress', code, message: quoted })
+    move()
+    const state = permanent ? 'failed' : 'retrying'
+    const [binding] = (await control.until(stage, { phase: 'degraded', bindings: [{ state }] })).bindings
+    expect(binding).toMatchObject({ node: n2.node, epoch: 2, observed: `${stage}-1` })
+    expect(binding!.lastError).toContain(code)
+    if (!permanent) await control.until(stage, { bindings: [{ attempts: 2 }] })
+    expect(cloud.at()).toBe(`${stage}-1`)
+    cloud.ec2.faults.clear()
+    await rests(stage, n2.node, 2)
+    const outcomes = cloud.writes().map(({ outcome }) => outcome)
+    expect(outcomes.filter((outcome) => outcome === 'ok')).toHaveLength(2)
+    expect(outcomes.length).toBeLessThan(8)
+    expect(await kindsOf(stage)).toEqual([
+      'owner-changed',
+      'binding-settled',
+      'owner-changed',
+      permanent ? 'binding-failed' : 'binding-retrying',
+      'binding-settled',
+    ])
+  })
+
+  test('10: as often as it may be asked, and no more often', async () => {
+    const { ec2 } = clouds.get('throttled')!
+    const times = () => ec2.requests.filter(({ outcome }) => outcome === 'RequestLimitExceeded').map(({ at }) => at)
+    await eventually(times, (refused) => expect(refused.length).toBeGreaterThanOrEqual(2))
+    const [first, second] = times().map((at) => Date.parse(at))
+    // Two seconds when the provider does not say, on a clock ten times as fast.
+    expect(second! - first!).toBeGreaterThanOrEqual(190)
+  })
+
+  test('19: reading is refused as well', async () => {
+    const { cloud, n2, move } = await pair('blind')
+    cloud.ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', message: quoted })
+    move()
+    await control.until('blind', { phase: 'degraded', bindings: [{ state: 'failed', observed: 'blind-1' }] })
+    // Its read was refused, so that nothing was written on a guess.
+    expect(cloud.writes()).toHaveLength(1)
+    cloud.ec2.faults.clear()
+    await rests('blind', n2.node, 2)
+    expect(cloud.writes()).toHaveLength(2)
+  })
+})
+
+describe.concurrent('EC2 does not answer', () => {
+  test('12: a connection reset before the effect: looked at, and written once more', async () => {
+    const { cloud, n2, move } = await pair('reset')
+    cloud.ec2.faults.add({ kind: 'reset-before', action: 'AssociateAddress', next: 1 })
+    move()
+    const view = await control.until('reset', { phase: 'moving', bindings: [{ state: 'verifying', attempts: 1 }] })
+    expect(view.bindings[0]!.lastError).toMatch(/ECONNRESET/)
+    await rests('reset', n2.node, 2)
+    expect(cloud.writes().map(({ outcome }) => outcome)).toEqual(['ok', 'reset', 'ok'])
+  })
+
+  test('12: the answer lost after the effect: read back, and not written again', async () => {
+    const { cloud, n2, move } = await pair('lost')
+    cloud.ec2.faults.add({ kind: 'reset-after', action: 'AssociateAddress', next: 1 })
+    move()
+    await rests('lost', n2.node, 2)
+    expect(cloud.writes().map(({ outcome }) => outcome)).toEqual(['ok', 'ok, then reset'])
+  })
+
+  test('12: the answer never comes: given up, read back, and not written again', async () => {
+    const { cloud, n2, move } = await pair('hung')
+    cloud.ec2.faults.add({ kind: 'hang-after', action: 'AssociateAddress', next: 1 })
+    move()
+    await control.until('hung', { phase: 'moving', bindings: [{ state: 'applying' }] })
+    await rests('hung', n2.node, 2)
+    expect(cloud.writes().map(({ outcome }) => outcome)).toEqual(['ok', 'ok, not answered'])
+  })
+
+  test('4: an older write that lands after a newer one is found and put right', async () => {
+    const { cloud, n1, n2, move } = await pair('late')
+    cloud.ec2.faults.add({ kind: 'late-write', action: 'AssociateAddress', ms: 1_000, answer: 'lost', next: 1 })
+    move()
+    await control.until('late', { owner: { epoch: 2 }, bindings: [{ state: 'verifying', attempts: 1 }] })
+    n2.say('backup')
+    n1.say('active')
+    await rests('late', n1.node, 3)
+    await eventually(
+      () => cloud.at(),
+      (node) => expect(node).toBe(n2.node),
+    )
+    await eventually(
+      () => cloud.at(),
+      (node) => expect(node).toBe(n1.node),
+    )
+    await rests('late', n1.node, 3)
+    expect(await kindsOf('late')).toContain('drift')
+    expect(cloud.writes()).toHaveLength(4)
+  })
+
+  test('13: reads that are behind a write: polled, and not written again', async () => {
+    const { cloud, n2, move } = await pair('stale')
+    cloud.ec2.faults.add({ kind: 'stale-reads', ms: 1_000 })
+    const reads = cloud.reads()
+    move()
+    await control.until('stale', { phase: 'moving', bindings: [{ state: 'verifying', observed: 'stale-1' }] })
+    expect(cloud.at()).toBe(n2.node)
+    await rests('stale', n2.node, 2)
+    expect(cloud.writes()).toHaveLength(2)
+    expect(cloud.reads() - reads).toBeGreaterThan(3)
+    expect(cloud.reads() - reads).toBeLessThan(14)
+  })
+
+  test('an endpoint that is away: degraded until it is back, and then as it should be', async () => {
+    const { cloud, n2, move } = await pair('away')
+    const { hostname, port } = new URL(cloud.ec2.url)
+    await cloud.ec2.close()
+    move()
+    const view = await control.until('away', { phase: 'degraded', bindings: [{ state: 'retrying', attempts: 0 }] })
+    expect(view.bindings[0]!.lastError).toMatch(/ECONNREFUSED|ECONNRESET/)
+    const back = await startCloud({ nodes: nodesOf('away'), listen: { host: hostname, port: Number(port) } })
+    clouds.set('away', back)
+    await rests('away', n2.node, 2)
+    expect(back.writes()).toEqual([{ node: n2.node, outcome: 'ok' }])
+  })
+})
+
+describe.concurrent('14: somebody else changes the address', () => {
+  test('it is put back, and the trail says what was found', async () => {
+    const { cloud, n1 } = await pair('drift')
+    cloud.moveTo(null)
+    await eventually(
+      () => cloud.at(),
+      (node) => expect(node).toBe(n1.node),
+    )
+    cloud.moveTo('drift-2')
+    await eventually(
+      () => cloud.at(),
+      (node) => expect(node).toBe(n1.node),
+    )
+    await rests('drift', n1.node, 1)
+    const drifts = (await control.events('drift')).filter(({ kind }) => kind === 'drift')
+    expect(drifts.map(({ detail }) => detail.observed)).toEqual([null, 'drift-2'])
+    expect(drifts[1]!.detail.raw).toMatchObject({ networkInterfaceId: 'eni-2', publicIp: '203.0.113.1' })
+    expect(cloud.writes()).toHaveLength(3)
+  })
+
+  test('it is done again and again: each answer waits longer', async () => {
+    const { cloud, n1, move } = await pair('fought')
+    // Each of our writes is undone before it can be read back.
+    let fights = 0
+    const seen = cloud.ec2.requests.length
+    const undo = setInterval(() => {
+      if (cloud.at() !== 'fought-2' || fights >= 4) return
+      fights += 1
+      cloud.moveTo(null)
+    }, 0)
+    move()
+    await eventually(
+      () => fights,
+      (count) => expect(count).toBe(4),
+    )
+    clearInterval(undo)
+    n1.say('backup')
+    await rests('fought', 'fought-2', 2)
+    const writes = cloud.ec2.requests.slice(seen).filter(({ action }) => action === 'AssociateAddress')
+    expect(writes.length).toBeLessThanOrEqual(6)
+  })
+})
+
+/** What EC2 might quote in an error: nothing of it may be repeated. */
+const sessionToken = 'FwoGZXIvYXdzEBYaDKz5'.repeat(8)
+const quoted = `denied for ${labCredentials.accessKeyId}, X-Amz-Security-Token: ${sessionToken} ${sessionToken}`
+
+test('no secret is in the output, the API or the database', async () => {
+  const paths = ['/v1/services', '/v1/nodes', '/v1/events?limit=1000', '/openapi.json']
+  const answers = await Promise.all(paths.map((path) => control.call('GET', path)))
+  const files = ['', '-wal', '-shm'].map((end) => `${database}${end}`).filter((name) => existsSync(name))
+  expect(files).toContain(`${database}-wal`)
+  const places = {
+    output: control.output(),
+    api: JSON.stringify(answers.map(({ body }) => body)),
+    database: files.map((name) => readFileSync(name, 'latin1')).join(''),
+  }
+  // What was looked for would have been found: these are there.
+  expect(places.output).toContain('binding-failed')
+  expect(places.database).toContain('UnauthorizedOperation')
+  expect(places.api).toContain('UnauthorizedOperation')
+  const { accessKeyId, secretAccessKey } = labCredentials
+  const secrets = [accessKeyId, secretAccessKey, sessionToken, operatorToken, viewerToken, nodeToken('drift-1')]
+  for (const [place, text] of Object.entries(places)) {
+    for (const secret of secrets) expect(text.includes(secret), `${secret.slice(0, 12)}… in ${place}`).toBe(false)
+  }
+})
