@@ -245,7 +245,7 @@ function applied(before: Binding, call: Extract<Call, { kind: 'apply' }>, outcom
   if (outcome.kind === 'done') return observe({ ...binding, state: 'verifying', polls: 0 })
   const lastError = describe(outcome)
   if (outcome.kind === 'unknown') return observe({ ...binding, state: 'verifying', polls: 0, lastError })
-  if (outcome.kind === 'conflict' && binding.failures === 0) return observe({ ...binding, failures: 1, lastError })
+  if (outcome.kind === 'conflict' && binding.failures === 0) return observe({ ...binding, failures: 1 })
   return fail(binding, outcome, now)
 }
 
@@ -258,7 +258,8 @@ function fail(binding: Binding, failure: Failure, now: Instant): BindingStep {
   const wait = backoff(failures, now.random)
   const dueAt = now.ms + (failure.kind === 'throttled' ? Math.max(failure.afterMs, wait) : wait)
   const next: Binding = { ...binding, state: 'retrying', failures, lastError: describe(failure), dueAt }
-  if (binding.state === 'retrying') return stay(next)
+  // A write between two failures is no news: it came to the same.
+  if (binding.state === 'retrying' || binding.lastError === next.lastError) return stay(next)
   const detail = { code: failure.code, failure: failure.kind }
   return stay(next, { kind: 'event', name: 'binding-retrying', text: describe(failure), detail })
 }
@@ -270,8 +271,7 @@ function alarm(
   now: Instant,
 ): BindingStep {
   const next: Binding = { ...binding, state: 'failed', lastError: event.text, dueAt: now.ms + probeMs }
-  const said = binding.state === 'failed' && binding.lastError === event.text
-  return said ? stay(next) : stay(next, { kind: 'event', ...event })
+  return binding.lastError === event.text ? stay(next) : stay(next, { kind: 'event', ...event })
 }
 
 function describe(failure: Failure): string {

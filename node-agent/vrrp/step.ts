@@ -194,7 +194,7 @@ function rival(
   if (advertisement.priority > ours || (advertisement.priority === ours && tie > 0)) {
     const answersUntil = after(now, handoverLinger)
     return {
-      state: { ...follow(router, advertisement.maxAdvertiseInterval, now), answersUntil },
+      state: { ...enterBackup(router, advertisement.maxAdvertiseInterval, now), answersUntil },
       effects: [],
       reason: 'outranked',
     }

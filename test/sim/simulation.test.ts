@@ -73,6 +73,14 @@ test('a frozen owner is replaced, and steps down before it sends anything when i
   expect(judge(world)).toEqual([])
 })
 
+test('a backup that was frozen hears what was queued before its timer, and deposes nobody', async () => {
+  const fault = { at: 10 * second, until: 20 * second, kind: 'node-freeze', node: 'n2' } as const
+  const { world } = await simulate({ seed: 12, faults: [fault] })
+  const thawed = world.trace.findIndex((line) => line.includes('n2 thaws'))
+  expect(world.trace.slice(thawed).filter((line) => / n[12] \w+ -> /.test(line))).toEqual([])
+  expect(judge(world)).toEqual([])
+})
+
 test('control killed at any port call of a failover finishes it after its restart', async () => {
   for (let nth = 1; nth <= 25; nth += 1) {
     const { world } = await simulate({

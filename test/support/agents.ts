@@ -25,18 +25,27 @@ export function startWeb(lab: Lab, node: string, service: Service = {}, config: 
   return startAgent(lab, node, { ...config, services: { web: webService(service) } })
 }
 
-export type Pair = { readonly made: Lab; readonly n1: AgentProcess; readonly n2: AgentProcess }
+export type Pair = {
+  readonly made: Lab
+  readonly n1: AgentProcess
+  readonly n2: AgentProcess
+  /** The changes of an agent's state since the pair was settled; which of the two was active first is chance. */
+  since(agent: AgentProcess): string[]
+}
 
 /** n1 with priority 200 is active, n2 with 100 its backup. */
 export async function agentPair(services: { n1?: Service; n2?: Service } = {}): Promise<Pair> {
   const made = await labFor()
-  const n1 = await startWeb(made, 'n1', services.n1)
-  // Else n2 may be the first to wait out its timer, and is active for a moment.
-  await n1.untilEvent(({ event }) => event === 'vrrp-started')
-  const n2 = await startWeb(made, 'n2', { priority: 100, ...services.n2 })
-  await Promise.all([n1.untilState('active'), n2.untilState('backup')])
+  const [n1, n2] = await Promise.all([
+    startWeb(made, 'n1', services.n1),
+    startWeb(made, 'n2', { priority: 100, ...services.n2 }),
+  ])
+  await n2.untilEvent(({ event }) => event === 'state')
+  await n1.untilState('active')
+  await n2.untilState('backup')
   await made.untilHeldBy(vip, ['n1'])
-  return { made, n1, n2 }
+  const before = new Map([n1, n2].map((agent) => [agent, transitionsOf(agent).length]))
+  return { made, n1, n2, since: (agent) => transitionsOf(agent).slice(before.get(agent)) }
 }
 
 /** Polls where no event tells. */

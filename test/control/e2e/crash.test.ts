@@ -14,6 +14,7 @@ import {
   type ControlProcess,
   createFolder,
   nodeToken,
+  type StartControl,
   startControl,
   writeControlConfig,
 } from '../../support/control-process.ts'
@@ -63,6 +64,37 @@ describe.concurrent.each(chains)('8: killed $name in a move', ({ name, moments }
   })
 })
 
+test.concurrent('4, 8: a write of the killed control lands when its successor has settled elsewhere', async () => {
+  const speed = 10
+  const landed = Promise.withResolvers<void>()
+  const world = await createWorld('flight')
+  const { cloud, agents } = world
+  const [n1, n2] = agents
+  let control = await start(world, { speed })
+  await control.until('web', { phase: 'settled', owner: { node: 'n1' } })
+  cloud.ec2.faults.replace([{ kind: 'late-write', action: 'AssociateAddress', ms: 2_500, answer: 'lost', next: 1 }])
+  n1.say('backup')
+  n2.say('active')
+  await seen(cloud, { calls: 0, writes: 2 })
+  control.signal('SIGKILL')
+  await control.ended
+  n2.say('backup')
+  n1.say('active')
+  control = await start(world, { speed })
+  const startedAt = performance.now()
+  world.onApplied = () => landed.resolve()
+  await control.until('web', { phase: 'settled', owner: { node: 'n1', epoch: 3 } })
+  await landed.promise
+  expect(cloud.at()).toBe('n2')
+  await control.until('web', { phase: 'settled', bindings: [{ observed: 'n1', attempts: 1 }] })
+  expect(cloud.at()).toBe('n1')
+  // By the check after the longest flight (35 s on its clock), and not only by the probe of each minute.
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  control.signal('SIGTERM')
+  await control.ended
+  await cloud.ec2.close()
+})
+
 async function createWorld(name: string): Promise<World> {
   const cloud = await startCloud({ nodes: ['n1', 'n2'], onChange: () => world.onApplied() })
   cloud.ec2.faults.add({ kind: 'latency', ms: latencyMs })
@@ -89,8 +121,8 @@ async function createWorld(name: string): Promise<World> {
 }
 
 /** Control, and the agents back with what is so now. Before they are: nothing that anybody was told has been forgotten. */
-async function start(world: World): Promise<ControlProcess> {
-  const control = await startControl(world.configFile)
+async function start(world: World, options: StartControl = {}): Promise<ControlProcess> {
+  const control = await startControl(world.configFile, options)
   const epochs = [...world.told.keys()]
   if (epochs.length > 0) {
     const highest = Math.max(...epochs)
@@ -126,15 +158,22 @@ async function killDuringMove({ world, control, active, moment }: Move): Promise
   if (moment === 'acknowledged') await postAndRemember({ world, control, active, moment })
   else active.say('active')
   if (typeof moment === 'number') await new Promise((resolve) => setTimeout(resolve, moment))
-  const seen = { observing: 1, applying: 2, verifying: 3 } as const
+  const arrivals = { observing: 1, applying: 2, verifying: 3 } as const
   if (moment === 'observing' || moment === 'applying' || moment === 'verifying') {
-    while (cloud.ec2.requests.length < calls + seen[moment]) await new Promise((resolve) => setImmediate(resolve))
+    await seen(cloud, { calls: calls + arrivals[moment], writes: 0 })
   }
   if (moment !== 'applied') kill()
   expect(await control.ended).toBe('SIGKILL')
   watching = false
   world.onApplied = () => undefined
   await watched
+}
+
+/** Waits until the cloud has been called so often, to the turn of the event loop. */
+async function seen(cloud: Cloud, least: { readonly calls: number; readonly writes: number }): Promise<void> {
+  while (cloud.ec2.requests.length < least.calls || cloud.writes().length < least.writes) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 /** A report that was answered is a decision that was acknowledged. */

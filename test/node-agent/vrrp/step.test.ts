@@ -111,6 +111,12 @@ describe('backup (§6.4.2)', () => {
     expect(play(patient, [[31_000, advertisement({ priority: 50 })]], followed).state).toEqual(followed)
   })
 
+  test('a preempt delay begins anew when we are outranked', () => {
+    const patient = router({ preemptDelay: 30_000_000 as never })
+    const outranked = play(patient, [[3_700, advertisement({ priority: 101 })]], active).state
+    expect(outranked).toMatchObject({ kind: 'backup', preemptAt: at(33_700) })
+  })
+
   test('a take-over outranks the active router at once', () => {
     const { state, effects } = play(ours, [[10, { kind: 'take-over', priority: 201 }]], backup)
     expect(effects).toEqual(['send 201', 'install-addresses', 'announce-addresses'])
