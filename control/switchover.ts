@@ -32,7 +32,7 @@ export function requestSwitchover(turn: Turn, request: Request): boolean {
   }
   if (request.to !== null && request.to === owner?.node)
     return refuse('already-owner', `${request.to} is the owner already`)
-  const named = request.to === null ? undefined : members[request.to]
+  const named = request.to !== null && Object.hasOwn(members, request.to) ? members[request.to] : undefined
   if (request.to !== null && named === undefined) {
     return refuse('unknown-node', `${request.to} has never reported ${turn.policy.service}`)
   }

@@ -19,6 +19,8 @@ export async function runDemoCommand({ once = false, json = false, interval }: O
   const startedAt = Date.now()
   const making = createWorld(interval)
   const first = await Promise.race([making, interrupted])
+  // Only a script that was played to its end can have held.
+  process.exitCode = 1
   if (first === 'interrupted') return leave(await making)
   try {
     const playing = playDemo(first, startedAt, (step) => say(describe(step)))
@@ -26,7 +28,6 @@ export async function runDemoCommand({ once = false, json = false, interval }: O
     if (result === 'interrupted') {
       // The world is about to be taken from under the script.
       playing.catch(() => {})
-      process.exitCode = 1
       return
     }
     say(summary(result))

@@ -1,5 +1,5 @@
 /** Packets that no router should have sent: each is counted under its reason, and changes nothing else. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { AgentProcess } from '../../infra/lab/agent.ts'
@@ -217,5 +217,6 @@ describeWith(lab, 'local status', () => {
     expect(backup.services.web!).toMatchObject({ state: 'backup', priority: 100, late: 0 })
     expect(sumOf({ ...active.discards.eth0 })).toBe(0)
     expect(active.incarnation).not.toBe(backup.incarnation)
+    expect(statSync(n1.socket).mode & 0o777).toBe(0o660)
   })
 })

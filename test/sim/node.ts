@@ -114,7 +114,10 @@ export function createNode({
   }
 
   const heard = (message: FromVrrp): void => {
-    if (message.kind === 'transition') trace(`${name} ${message.from} -> ${message.to} (${message.reason})`)
+    if (message.kind === 'transition') {
+      entered(message.to)
+      trace(`${name} ${message.from} -> ${message.to} (${message.reason})`)
+    }
     if (message.kind === 'answer')
       say({
         kind: 'result',

@@ -34,7 +34,11 @@ export type World = {
   readonly resource: MemoryResource
   readonly lan: Lan
   readonly trace: readonly string[]
+  /** States that routers entered, in order; `at` in microseconds. */
+  readonly transitions: readonly Transition[]
 }
+
+export type Transition = { readonly at: number; readonly node: string; readonly to: string }
 
 export type SimulationOptions = {
   readonly seed: number
@@ -75,6 +79,7 @@ function createWorld(seed: number): World {
   const time = createTime()
   const random = createRandom(seed ^ 0x5eed)
   const trace: string[] = []
+  const transitions: Transition[] = []
   const say = (line: string): void => void trace.push(`${(time.now() / second).toFixed(6).padStart(11)}  ${line}`)
   const lan = createLan(time, random)
   const timers = {
@@ -105,6 +110,7 @@ function createWorld(seed: number): World {
       lan,
       connect: control.connect,
       trace: say,
+      entered: (to) => transitions.push({ at: time.now(), node: name, to }),
     })
   return { time, nodes: [node('n1', '10.77.0.1', 200), node('n2', '10.77.0.2', 100)], control, resource, lan, trace }
 }
