@@ -47,6 +47,8 @@ export type NodeOptions = {
   readonly lan: Lan
   readonly connect: (node: SimulatedNode) => void
   readonly trace: (line: string) => void
+  /** Its router has entered a state. */
+  readonly entered: (state: string) => void
 }
 
 export function createNode({
@@ -58,6 +60,7 @@ export function createNode({
   lan,
   connect,
   trace,
+  entered,
 }: NodeOptions): SimulatedNode {
   let engine: Engine | undefined
   let frozen = false

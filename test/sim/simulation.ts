@@ -112,7 +112,15 @@ function createWorld(seed: number): World {
       trace: say,
       entered: (to) => transitions.push({ at: time.now(), node: name, to }),
     })
-  return { time, nodes: [node('n1', '10.77.0.1', 200), node('n2', '10.77.0.2', 100)], control, resource, lan, trace }
+  return {
+    time,
+    nodes: [node('n1', '10.77.0.1', 200), node('n2', '10.77.0.2', 100)],
+    control,
+    resource,
+    lan,
+    trace,
+    transitions,
+  }
 }
 
 function inject(world: World, fault: Fault): void {
