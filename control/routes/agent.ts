@@ -29,6 +29,12 @@ function link(input: RouteInput, node: string): LinkEvents {
   const end = (): void => {
     if (socket !== undefined && links.close(node, socket)) cluster.disconnected(node)
   }
+  /** Ended before the close has made its way there and back, so that nothing that still arrives is heard. */
+  const refuse = (why: string): void => {
+    end()
+    // A close reason holds 123 bytes at most.
+    socket?.close(1008, why.slice(0, 100).replace(/[^\x20-\x7e]/g, '?'))
+  }
   return {
     onOpen: (_, opened) => {
       socket = { send: (text) => opened.send(text), close: (code, reason) => opened.close(code, reason) }
@@ -40,13 +46,12 @@ function link(input: RouteInput, node: string): LinkEvents {
       const taken = read(data, node)
       if ('wrong' in taken) {
         ports.log('warn', { event: 'bad-report', node, msg: taken.wrong })
-        // A close reason holds 123 bytes at most.
-        socket.close(1008, taken.wrong.slice(0, 100).replace(/[^\x20-\x7e]/g, '?'))
+        refuse(taken.wrong)
         return
       }
       cluster.report(taken.report, 'link').then(
         (answer) => {
-          if ('refusal' in answer) socket?.close(1008, answer.refusal.code)
+          if ('refusal' in answer) refuse(answer.refusal.code)
         },
         // Logged where it failed; the node's next report brings the same again.
         () => undefined,

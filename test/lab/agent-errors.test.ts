@@ -171,7 +171,7 @@ describeWith(lab, 'SIGTERM while the agent starts', () => {
 
   test('from the moment it says that it started: it leaves politely and at once, whatever its VRRP process is at', async () => {
     const made = await labFor(singleNode)
-    for (const afterMs of [0, 100, 200, 300, 400, 500, 700]) {
+    for (const afterMs of [0, 150, 300, 450, 700]) {
       const n1 = await startWeb(made, 'n1')
       await n1.untilEvent(({ event }) => event === 'agent-started')
       await sleep(afterMs)

@@ -25,8 +25,9 @@ describeWith(lab, 'two agents', () => {
     const made = await labFor()
     const tap = await startTap(made)
     const n1 = await startWeb(made, 'n1')
-    const n2 = await startWeb(made, 'n2', { priority: 100 })
     await n1.untilState('active')
+    const n2 = await startWeb(made, 'n2', { priority: 100 })
+    await n2.untilState('backup')
     await expectAtRest(made, { holder: 'n1', agents: [n1, n2] })
     expect(transitionsOf(n1)).toEqual(['initialize to backup (started)', 'backup to active (active down)'])
     expect(transitionsOf(n2)).toEqual(['initialize to backup (started)'])
@@ -115,6 +116,18 @@ describeWith(lab, 'two agents', () => {
     expect(await n2.stop()).toBe(0)
     expect(await made.holdersOf(vip)).toEqual([])
     expect(await made.addresses('n2')).toEqual(expect.arrayContaining(['10.77.0.2']))
+  })
+
+  test('resign: now: the address is gone with the farewell, and nobody answers until the successor is there', async () => {
+    const { made, n1, n2 } = await agentPair({ n1: { resign: 'now' } })
+    const prober = await made.probe({ target: vip })
+    await prober.answered()
+    prober.mark()
+    expect(await n1.stop()).toBe(0)
+    await n2.untilState('active')
+    await expectAtRest(made, { holder: 'n2', agents: [n2] })
+    // The skew of priority 100 is 61 ms; what it costs is what the handover saves.
+    expect((await prober.report()).lost).toBeGreaterThan(30)
   })
 
   test('an address that somebody removes is put back at once, and announced; the state does not change', async () => {
