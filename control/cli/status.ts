@@ -77,18 +77,26 @@ export function describeServices(services: readonly ServiceView[], nowMs: number
     service.bindings
       .map(({ name, state, observed }) => `${name} ${state}${observed === null ? '' : ` at ${observed}`}`)
       .join(', ') || '-',
-    troubleWith(service),
+    troubleWith(service, nowMs),
   ])
   return table([['SERVICE', 'PHASE', 'OWNER', 'EPOCH', 'SINCE', 'BINDINGS', 'TROUBLE'], ...rows])
 }
 
-function troubleWith({ owner, members, bindings }: ServiceView): string {
+/** A node that says nothing is noticed here before its lease is over. */
+const quietAfterMs = 3_000
+
+function troubleWith({ owner, members, bindings }: ServiceView, nowMs: number): string {
   const gone = members.filter(({ connected }) => !connected).map(({ node }) => `${node} is not connected`)
+  const quiet = members
+    .filter(
+      ({ connected, lastReport }) => connected && lastReport !== null && nowMs - Date.parse(lastReport) > quietAfterMs,
+    )
+    .map(({ node, lastReport }) => `${node} was last heard ${ago(lastReport!, nowMs)} ago`)
   const ill = members.filter(({ connected, healthy }) => connected && !healthy).map(({ node }) => `${node} is in fault`)
   const rivals = members.filter(({ node, state, connected }) => connected && state === 'active' && node !== owner?.node)
   const split = owner === null ? [] : rivals.map(({ node }) => `${node} is active too: the LAN is split`)
   const failing = bindings
     .filter(({ lastError }) => lastError !== null)
     .map(({ name, lastError }) => `${name}: ${lastError}`)
-  return [...split, ...failing, ...ill, ...gone].join('; ')
+  return [...split, ...failing, ...ill, ...quiet, ...gone].join('; ')
 }

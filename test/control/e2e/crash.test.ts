@@ -65,7 +65,7 @@ describe.concurrent.each(chains)('8: killed $name in a move', ({ name, moments }
   })
 })
 
-test('4, 8: a write of the killed control lands when its successor has come to rest elsewhere', async () => {
+test.concurrent('4, 8: a write of the killed control lands when its successor has come to rest elsewhere', async () => {
   const speed = 10
   const world = await createWorld('flight')
   const { cloud, agents } = world
