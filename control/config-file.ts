@@ -20,20 +20,9 @@ import {
   type YAMLParseError,
 } from 'yaml'
 import { z } from 'zod'
-import { dotted, explainIssues, keyOf, type Located, valueAt } from './config-issues.ts'
+import { type ConfigProblem, dotted, explainIssues, keyOf, type Located, valueAt } from './config-issues.ts'
 
-export { nearest } from './config-issues.ts'
-
-export type ConfigProblem = {
-  readonly file: string
-  /** From 1. */
-  readonly line: number
-  /** Dotted path, such as `services.web.vrid`; empty for the document itself. */
-  readonly key: string
-  readonly message: string
-  /** What to do about it. */
-  readonly hint?: string
-}
+export { type ConfigProblem, nearest } from './config-issues.ts'
 
 /** A configuration that cannot be used. `problems` is never empty and is sorted by line. */
 export class ConfigError extends Error {

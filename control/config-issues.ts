@@ -3,7 +3,17 @@
  * given, and what to do. The schema itself is asked for what is allowed, so no text here knows any key by name.
  */
 import type { z } from 'zod'
-import type { ConfigProblem } from './config-file.ts'
+
+export type ConfigProblem = {
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** Dotted path, such as `services.web.vrid`; empty for the document itself. */
+  readonly key: string
+  readonly message: string
+  /** What to do about it. */
+  readonly hint?: string
+}
 
 /** Where a value stands, and whether the environment had a part in it (`missing`: a variable was not set). */
 export type Located = { readonly line: number; readonly expanded: boolean; readonly missing: boolean }
