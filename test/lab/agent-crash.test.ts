@@ -12,6 +12,7 @@ import {
   vip,
   vrrpPid,
 } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { describeWith } from '../support/peers.ts'
 import { type Frame, startTap } from '../support/tap.ts'
@@ -20,7 +21,9 @@ const vrrpFrom = (source: string) => (frame: Frame) => frame.kind === 'vrrp' && 
 const diedEvents = (agent: Awaited<ReturnType<typeof startWeb>>) =>
   agent.events().filter(({ event }) => event === 'vrrp-died')
 
-describeWith(lab, 'the VRRP process is killed while active', () => {
+const timedLab = repeatedWhenHeldUp(lab)
+
+describeWith(timedLab, 'the VRRP process is killed while active', () => {
   test('its supervisor starts it again at once; the service moves there and back, and the client hardly notices', async () => {
     const { made, n1, n2, since } = await agentPair()
     const prober = await made.probe({ target: vip })
@@ -85,7 +88,7 @@ describeWith(lab, 'the VRRP process is killed while active', () => {
   })
 })
 
-describeWith(lab, 'the supervisor is killed while active', () => {
+describeWith(timedLab, 'the supervisor is killed while active', () => {
   test('the VRRP process resigns by itself: no probe is lost, nothing of it stays', async () => {
     const { made, n1, n2 } = await agentPair()
     const tap = await startTap(made)
@@ -113,7 +116,7 @@ describeWith(lab, 'the supervisor is killed while active', () => {
   })
 })
 
-describeWith(lab, 'everything of an agent is killed while active', () => {
+describeWith(timedLab, 'everything of an agent is killed while active', () => {
   test('its addresses stay, for nobody was left to remove them; the next start removes them and says so', async () => {
     const { made, n1, n2 } = await agentPair()
     await n1.kill()
@@ -129,7 +132,7 @@ describeWith(lab, 'everything of an agent is killed while active', () => {
   })
 })
 
-describeWith(lab, 'a frozen node', () => {
+describeWith(timedLab, 'a frozen node', () => {
   test('that was active steps down before it sends an advertisement, and deposes nobody by waking up', async () => {
     const { made, n1, n2, since } = await agentPair()
     const tap = await startTap(made)

@@ -11,6 +11,7 @@ import type { AgentProcess } from '../../infra/lab/agent.ts'
 import type { SpawnOptions } from '../../infra/lab/sandbox.ts'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { labFor, startWeb, statusOf, until, vip, vrrpPid } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { describeWith } from '../support/peers.ts'
 
@@ -72,7 +73,9 @@ const scheduling = async (pid: number) => {
 const SCHED_OTHER = 0
 const SCHED_FIFO = 1
 
-describeWith(lab, 'an agent with a wrong configuration', () => {
+const timedLab = repeatedWhenHeldUp(lab)
+
+describeWith(timedLab, 'an agent with a wrong configuration', () => {
   const wrong: { name: string; attempt: Attempt; says: RegExp }[] = [
     {
       name: 'an interface that does not exist',
@@ -121,7 +124,7 @@ describeWith(lab, 'an agent with a wrong configuration', () => {
   })
 })
 
-describeWith(lab, 'an agent that may not work here', () => {
+describeWith(timedLab, 'an agent that may not work here', () => {
   test('another agent has its socket: exit 1 with one line; the other one is not disturbed', async () => {
     const made = await labFor(singleNode)
     const n1 = await startWeb(made, 'n1')
@@ -156,7 +159,7 @@ describeWith(lab, 'an agent that may not work here', () => {
   })
 })
 
-describeWith(lab, 'SIGTERM while the agent starts', () => {
+describeWith(timedLab, 'SIGTERM while the agent starts', () => {
   const stopOf = (n1: AgentProcess) => Promise.race([n1.stop(), sleep(4_000, 'still running', { ref: false })])
 
   test('before it is there to be told: it ends as any program does, and nothing is left', async () => {
@@ -182,7 +185,7 @@ describeWith(lab, 'SIGTERM while the agent starts', () => {
   })
 })
 
-describeWith(lab, 'real-time scheduling', () => {
+describeWith(timedLab, 'real-time scheduling', () => {
   test.runIf(root)('root: SCHED_FIFO and locked code; the supervisor is an ordinary process', async () => {
     const made = await labFor(singleNode)
     const n1 = await startWeb(made, 'n1')

@@ -14,6 +14,7 @@ import {
   vrrpProtocol,
 } from '../../node-agent/wire/vrrp.ts'
 import { agentPair, expectAtRest, statusOf, until, vip } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { describeWith } from '../support/peers.ts'
 import { type Frame, startTap } from '../support/tap.ts'
@@ -96,7 +97,9 @@ const fromN1 = (frame: Frame): boolean => frame.kind === 'vrrp' && frame.source 
 const longestGapMs = (frames: readonly Frame[]): number =>
   Math.max(...frames.slice(1).map((frame, i) => frame.at - frames[i]!.at))
 
-describeWith(lab, 'packets that no router should have sent', () => {
+const timedLab = repeatedWhenHeldUp(lab)
+
+describeWith(timedLab, 'packets that no router should have sent', () => {
   test('2000 of them: each counted under its reason by active and backup, no state and no pace changed', async () => {
     const { made, n1, n2, since } = await agentPair()
     const tap = await startTap(made)
@@ -189,7 +192,7 @@ describeWith(lab, 'packets that no router should have sent', () => {
   })
 })
 
-describeWith(lab, 'local status', () => {
+describeWith(timedLab, 'local status', () => {
   test('says what the node does, and counts what it sends and hears', async () => {
     const { n1, n2 } = await agentPair()
     const first = await statusOf(n1)

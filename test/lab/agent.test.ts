@@ -14,13 +14,16 @@ import {
   vip,
   webService,
 } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { bothOf, describeWith, nftables } from '../support/peers.ts'
 import { ethernet, type Frame, startTap } from '../support/tap.ts'
 
 const fromN1 = (frame: Frame): boolean => frame.kind === 'vrrp' && frame.source === '10.77.0.1'
 
-describeWith(lab, 'two agents', () => {
+const timedLab = repeatedWhenHeldUp(lab)
+
+describeWith(timedLab, 'two agents', () => {
   test('elect one holder; its advertisements are those of RFC 9568, and come before it announces', async () => {
     const made = await labFor()
     const tap = await startTap(made)
@@ -188,7 +191,7 @@ describeWith(lab, 'two agents', () => {
   })
 })
 
-describeWith(bothOf(lab, nftables), 'two agents: one-way loss', () => {
+describeWith(bothOf(timedLab, nftables), 'two agents: one-way loss', () => {
   test('of advertisements: both are active; when it heals one is, and says again where the address is', async () => {
     const { made, n1, n2, since } = await agentPair()
     const tap = await startTap(made)
@@ -210,8 +213,12 @@ describeWith(bothOf(lab, nftables), 'two agents: one-way loss', () => {
   })
 })
 
-describeWith(lab, 'many virtual routers on one interface', () => {
-  const services = Array.from({ length: 20 }, (_, i) => ({ name: `s${i}`, vrid: 51 + i, address: `10.77.0.${51 + i}` }))
+describeWith(timedLab, 'many virtual routers on one interface', () => {
+  const services = Array.from({ length: 20 }, (_, i) => ({
+    name: `s${i}`,
+    vrid: 51 + i,
+    address: `10.77.0.${51 + i}`,
+  }))
   const holder = (i: number): 'n1' | 'n2' => (i % 2 === 0 ? 'n1' : 'n2')
   const config = (node: 'n1' | 'n2') => ({
     services: Object.fromEntries(

@@ -4,6 +4,7 @@ import { type KeepalivedOptions, startKeepalived } from '../../infra/lab/keepali
 import type { RouterProcess } from '../../infra/lab/router-process.ts'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { expectAtRest, labFor, startWeb, statusOf, transitionsOf, until, vip } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { bothOf, describeWith, keepalived, nftables } from '../support/peers.ts'
 import { type Frame, startTap } from '../support/tap.ts'
@@ -29,7 +30,9 @@ async function expectUnderstood(theirs: RouterProcess, us: Awaited<ReturnType<ty
   expect(us.events().filter(({ event }) => event === 'odd')).toEqual([])
 }
 
-describeWith(bothOf(lab, keepalived), 'keepalived', () => {
+const timedLab = repeatedWhenHeldUp(lab)
+
+describeWith(bothOf(timedLab, keepalived), 'keepalived', () => {
   test('active, and we its backup: it leaves, is unplugged and killed; we take over, and give back', async () => {
     const made = await labFor()
     const n1 = await startTheirs(made, 'n1', { priority: 200 })
@@ -169,7 +172,7 @@ describeWith(bothOf(lab, keepalived), 'keepalived', () => {
   })
 })
 
-describeWith(bothOf(bothOf(lab, keepalived), nftables), 'keepalived of equal priority', () => {
+describeWith(bothOf(bothOf(timedLab, keepalived), nftables), 'keepalived of equal priority', () => {
   test.each([
     { name: 'they have the higher address', theirs: 'n2', us: 'n1' },
     { name: 'we have the higher address', theirs: 'n1', us: 'n2' },

@@ -8,16 +8,21 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, test } from 'vitest'
+import { describe, type TestOptions, test } from 'vitest'
 
 /** `missing`: undefined when it is there, else one line that says what is not and what to do. */
-export type Requirement = { readonly name: string; readonly missing: string | undefined }
+export type Requirement = {
+  readonly name: string
+  readonly missing: string | undefined
+  /** How tests that need it are run, where that differs from all others. */
+  readonly options?: TestOptions
+}
 
 /** A `describe` whose body needs something. */
 export function describeWith(requirement: Requirement, title: string, body: () => void): void {
-  const { name, missing } = requirement
+  const { name, missing, options = {} } = requirement
   if (missing === undefined) {
-    describe(title, body)
+    describe(title, options, body)
   } else if (process.env.HOLDFAST_REQUIRE_LAB === '1') {
     test(`${title}: needs ${name}`, () => {
       throw new Error(`HOLDFAST_REQUIRE_LAB=1 allows no skipping, but ${missing}`)
@@ -35,7 +40,8 @@ export function requirement(name: string, available: boolean, remedy: string): R
 
 /** Both at once: missing when either is, for the first one's reason. */
 export function bothOf(first: Requirement, second: Requirement): Requirement {
-  return { name: `${first.name} and ${second.name}`, missing: first.missing ?? second.missing }
+  const options = { ...first.options, ...second.options }
+  return { name: `${first.name} and ${second.name}`, missing: first.missing ?? second.missing, options }
 }
 
 const peersRemedy = 'npm run peers installs it'

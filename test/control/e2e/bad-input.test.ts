@@ -36,7 +36,7 @@ beforeAll(async () => {
   await control.until('web', { phase: 'settled', owner: { node: 'n1' } })
   const posted = await control.call('POST', '/v1/nodes/n2/report', { body: good(), token: nodeToken('n2') })
   expect(posted).toMatchObject({ status: 200, body: { commands: [] } })
-})
+}, 60_000)
 
 afterAll(async () => {
   control.signal('SIGTERM')

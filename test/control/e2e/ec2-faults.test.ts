@@ -53,7 +53,7 @@ beforeAll(async () => {
     services: Object.fromEntries([...clouds].map(([stage, { service }]) => [stage, service])),
   })
   control = await startControl(configFile, { speed })
-})
+}, 60_000)
 
 /** How many more times the address of `fought` is taken away as soon as it is given. */
 let undoes = 0

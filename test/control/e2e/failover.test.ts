@@ -3,26 +3,29 @@
  * Numbers are those of the scenarios in the reference on cloud targets; every test has nodes and an EC2 of its own.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import * as contract from '../../../control/contract.ts'
+import { leaseMs } from '../../../control/contract.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import { type ControlProcess, createFolder, startControl, writeControlConfig } from '../../support/control-process.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createAgent, type ScriptedAgent } from '../../support/scripted-agent.ts'
 
-/** Control's clock runs this many times as fast as this machine's. */
-const speed = 2
-const leaseMs = contract.leaseMs / speed
-const confirmMs = 150 / speed
+const confirmMs = 150
 
 const stages = ['says', 'closes', 'lease', 'frozen', 'answers', 'mute', 'blip', 'flood'] as const
 type Stage = (typeof stages)[number]
+
+/** Where a machine that is slow while it runs the tests must not be taken for an owner that does not answer. */
+const patience: Partial<Record<Stage, string>> = { frozen: '2s', answers: '10s', blip: '10s' }
 
 const folder = createFolder()
 const clouds = new Map<Stage, Cloud>()
 let control: ControlProcess
 
 beforeAll(async () => {
-  for (const stage of stages) clouds.set(stage, await startCloud({ nodes: [`${stage}-1`, `${stage}-2`] }))
+  for (const stage of stages) {
+    const nodes = [`${stage}-1`, `${stage}-2`]
+    clouds.set(stage, await startCloud({ nodes, confirm: patience[stage] ?? '150ms' }))
+  }
   control = await startControl(
     writeControlConfig({
       file: folder.file('control.json'),
@@ -30,9 +33,8 @@ beforeAll(async () => {
       nodes: stages.flatMap((stage) => [`${stage}-1`, `${stage}-2`]),
       services: Object.fromEntries([...clouds].map(([stage, { service }]) => [stage, service])),
     }),
-    { speed },
   )
-})
+}, 60_000)
 
 afterAll(async () => {
   control.signal('SIGTERM')
@@ -43,8 +45,8 @@ afterAll(async () => {
 
 /** Two nodes, the first one active and its address read back. */
 async function pair(stage: Stage): Promise<{ n1: ScriptedAgent; n2: ScriptedAgent; cloud: Cloud }> {
-  const n1 = createAgent({ node: `${stage}-1`, service: stage, priority: 200, speed })
-  const n2 = createAgent({ node: `${stage}-2`, service: stage, priority: 100, speed })
+  const n1 = createAgent({ node: `${stage}-1`, service: stage, priority: 200 })
+  const n2 = createAgent({ node: `${stage}-2`, service: stage, priority: 100 })
   await Promise.all([n1.connect(control.url), n2.connect(control.url)])
   n2.say('backup')
   n1.say('active')
