@@ -267,12 +267,13 @@ describeWith(bothOf(bothOf(lab, keepalived), nftables), 'the lab: keepalived', (
     const { made, n1, n2 } = await pair()
     n1.freeze()
     await n2.untilState('active')
-    expect(await made.holdersOf(vip)).toEqual(['n1', 'n2'])
+    // keepalived says that it is active before it has its address.
+    await made.untilHeldBy(vip, ['n1', 'n2'])
     n1.thaw()
     await n2.untilState('backup')
     await n1.kill()
     await n2.untilState('active')
-    expect(await made.holdersOf(vip)).toEqual(['n1', 'n2'])
+    await made.untilHeldBy(vip, ['n1', 'n2'])
   })
 })
 
