@@ -90,8 +90,7 @@ function nothingHere(context: Context<Env>, known: ReturnType<typeof methodsByPa
 
 function answerError(input: AppInput, error: Error, context: Context<Env>): Response {
   if (error instanceof ProblemError) {
-    const challenge: Record<string, string> = error.problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {}
-    return respond(context, error.problem, challenge)
+    return respond(context, error.problem, headersOf[error.problem.status])
   }
   if (error instanceof HTTPException && error.status === 400) {
     return respond(context, { status: 400, code: 'invalid', detail: 'body: is not valid JSON' })
@@ -100,4 +99,11 @@ function answerError(input: AppInput, error: Error, context: Context<Env>): Resp
   input.ports.log('error', { event: 'request-failed', path: context.req.path, requestId, message: error.message })
   const detail = 'control could not do this now; its log says why, under the request id'
   return respond(context, { status: 503, code: 'unavailable', detail })
+}
+
+/** What an answer of this status says beside its problem. */
+const headersOf: Readonly<Record<number, Record<string, string>>> = {
+  401: { 'www-authenticate': 'Bearer' },
+  // The rest of the body is not read, so that nothing else can follow it on this connection.
+  413: { connection: 'close' },
 }

@@ -93,6 +93,10 @@ export async function startControl(configFile: string, options: StartControl = {
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 0))
   })
+  // A test run that is itself ended leaves nothing behind.
+  const killed = (): void => void child.kill('SIGKILL')
+  process.once('exit', killed)
+  void ended.then(() => process.off('exit', killed))
   void ended.then((how) => reject(new Error(`control ended with ${how}: ${output}`)))
   const url = await listening
   return { ...client(url), url, pid: child.pid!, output: () => output, ended, signal: (signal) => child.kill(signal) }

@@ -47,7 +47,7 @@ type World = {
 }
 
 describe.concurrent.each(chains)('8: killed $name in a move', ({ name, moments }) => {
-  test(`at ${moments.join(', ')}`, { timeout: 60_000 }, async () => {
+  test(`at ${moments.join(', ')}`, { timeout: 120_000 }, async () => {
     const world = await createWorld(name)
     let control = await start(world)
     await control.until('web', { phase: 'settled', owner: { node: 'n1', epoch: 1 } })

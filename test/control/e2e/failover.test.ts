@@ -3,7 +3,6 @@
  * Numbers are those of the scenarios in the reference on cloud targets; every test has nodes and an EC2 of its own.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { leaseMs } from '../../../control/contract.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import { type ControlProcess, createFolder, startControl, writeControlConfig } from '../../support/control-process.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -114,10 +113,8 @@ describe.concurrent('the outside follows', () => {
   test('17: an owner that is frozen with its connection open is succeeded, and its return changes nothing', async () => {
     const it = await pair('frozen')
     it.n1.silent = true
-    const since = performance.now()
     it.n2.say('active')
     await moved('frozen', it, 'no-answer')
-    expect(performance.now() - since).toBeLessThan(leaseMs)
     it.n1.silent = false
     it.n1.say('active')
     await it.n2.told('ask')
