@@ -40,7 +40,8 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
   let restarting: NodeJS.Timeout | undefined
   let stopping = false
   let refused = false
-  let gone: () => void = () => {}
+  /** Told how the process ended that was asked to leave. */
+  let gone: (politely: boolean) => void = () => {}
 
   const start = (): void => {
     const startedAt = performance.now()
@@ -57,7 +58,7 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
     started.on('error', () => {})
     started.on('close', (code, signal) => {
       child = undefined
-      if (stopping) return gone()
+      if (stopping) return gone(code === 0)
       if (code === refusedExitCode) {
         refused = true
         return options.onRefused()
@@ -70,6 +71,22 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
     })
   }
 
+  /** Asks for leave; kills what does not go. False when it did not leave by itself. */
+  const takeLeave = async (withinMs: number): Promise<boolean> => {
+    // Killed a moment ago, with its addresses still installed: only another one can take leave and remove them.
+    if (child === undefined) start()
+    const leaving = child
+    if (leaving === undefined) return false
+    const left = new Promise<boolean>((resolve) => {
+      gone = resolve
+    })
+    const patience = setTimeout(() => leaving.kill('SIGKILL'), withinMs)
+    send(leaving, { kind: 'stop' })
+    const politely = await left
+    clearTimeout(patience)
+    return politely
+  }
+
   start()
   return {
     send: (message) => {
@@ -80,22 +97,10 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
       stopping = true
       clearTimeout(restarting)
       if (refused) return true
-      // Killed a moment ago, with its addresses still installed: only another one can take leave and remove them.
-      if (child === undefined) start()
-      const running = child
-      if (running === undefined) return false
-      const left = new Promise<void>((resolve) => {
-        gone = resolve
-      })
-      let killed = false
-      const patience = setTimeout(() => {
-        killed = true
-        running.kill('SIGKILL')
-      }, withinMs)
-      send(running, { kind: 'stop' })
-      await left
-      clearTimeout(patience)
-      return !killed
+      const politely = await takeLeave(withinMs)
+      // One that hung or was killed has left its addresses behind.
+      if (!politely) await takeLeave(withinMs)
+      return politely
     },
   }
 }

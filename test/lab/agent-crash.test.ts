@@ -23,6 +23,17 @@ const diedEvents = (agent: Awaited<ReturnType<typeof startWeb>>) =>
 
 const timedLab = repeatedWhenHeldUp(lab)
 
+describeWith(timedLab, 'the VRRP process hangs when it is to leave', () => {
+  test('it is killed, and another one removes the addresses that it held', async () => {
+    const { made, n1, n2 } = await agentPair()
+    process.kill(vrrpPid(n1), 'SIGSTOP')
+    await n2.untilState('active')
+    expect(await n1.stop()).toBe(1)
+    await made.untilHeldBy(vip, ['n2'])
+    await expectAtRest(made, { holder: 'n2', agents: [n2] })
+  })
+})
+
 describeWith(timedLab, 'the VRRP process is killed while active', () => {
   test('its supervisor starts it again at once; the service moves there and back, and the client hardly notices', async () => {
     const { made, n1, n2, since } = await agentPair()
