@@ -6,11 +6,12 @@
  * process in the middle of a collection. So the program, its libraries and stacks are locked, and not the heap, which
  * only swap could take (the systemd unit forbids it with MemorySwapMax=0).
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { lockRange, SystemError, scheduleRealtime } from './libc.ts'
 
 /** Above ordinary work, below the kernel's own threads (which run at 99). */
 const priority = 50
+const helperPriority = 1
 
 /** What was refused, a sentence each with the remedy. Empty when all was granted. */
 export function goRealtime(): string[] {
@@ -40,9 +41,18 @@ function attempt(call: () => void, consequence: string, remedy: string): string[
   }
 }
 
-/** V8's helpers too: a collection must not wait for a thread that a busy machine does not run. */
+/**
+ * V8's helpers too, but as low as real-time goes: a collection must not wait for a thread that a busy machine does not
+ * run, and a compilation must not hold up anybody else's real-time work.
+ */
 function scheduleThreads(): void {
-  for (const thread of readdirSync('/proc/self/task')) scheduleRealtime(Number(thread), priority)
+  const thisThread = 0
+  scheduleRealtime(thisThread, priority)
+  // Where /proc is another pid namespace's, its numbers are not ours to use.
+  if (readlinkSync('/proc/self') !== String(process.pid)) return
+  for (const thread of readdirSync('/proc/self/task')) {
+    if (Number(thread) !== process.pid) scheduleRealtime(Number(thread), helperPriority)
+  }
 }
 
 /** Locks every mapping that has a name in /proc/self/maps: files, the C heap and stacks. V8's own memory has none. */

@@ -118,31 +118,49 @@ async function playAll(scenario: Scenario, rounds: number, programs: readonly Pr
   const results = new Map<string, Result>()
   for (let i = 0; i < rounds; i += 1) {
     const inTurn = i % 2 === 0 ? [...programs.entries()] : [...programs.entries()].reverse()
+    const played: { readonly side: number; readonly costs: RoundResult }[] = []
     for (const [side, program] of inTurn) {
       const round = { program, intervalMs: scenario.intervalMs, phase: (i + 0.5) / rounds }
       const costs = await playMeasured(scenario, round)
+      if (costs === undefined) break
       process.stderr.write(progress(scenario, round, costs))
-      for (const [event, cost] of Object.entries(costs)) {
-        const series = programs.map((program) => ({ side: program, costs: [] }))
-        const result = results.get(event) ?? { scenario: scenario.name, event, intervalMs: scenario.intervalMs, series }
-        result.series[side]!.costs.push(cost)
-        results.set(event, result)
-      }
+      played.push({ side, costs })
     }
+    // A round counts for both or for neither, or their phases of the interval would differ.
+    if (played.length < programs.length) continue
+    for (const { side, costs } of played) note(results, { scenario, programs, side, costs })
   }
   return [...results.values()]
 }
 
-/** Once more when the machine was too busy to measure, for both sides alike; not for ever. */
-async function playMeasured(scenario: Scenario, round: Round): Promise<RoundResult> {
-  for (let attempt = 1; ; attempt += 1) {
+type Noted = {
+  readonly scenario: Scenario
+  readonly programs: readonly Program[]
+  readonly side: number
+  readonly costs: RoundResult
+}
+
+function note(results: Map<string, Result>, { scenario, programs, side, costs }: Noted): void {
+  for (const [event, cost] of Object.entries(costs)) {
+    const series = programs.map((program) => ({ side: program, costs: [] }))
+    const result = results.get(event) ?? { scenario: scenario.name, event, intervalMs: scenario.intervalMs, series }
+    result.series[side]!.costs.push(cost)
+    results.set(event, result)
+  }
+}
+
+/** Once more when the machine was too busy to measure, for both sides alike. Undefined when it never was quiet enough. */
+async function playMeasured(scenario: Scenario, round: Round): Promise<RoundResult | undefined> {
+  for (let attempt = 1; attempt <= 10; attempt += 1) {
     try {
       return await scenario.play(round)
     } catch (error) {
-      if (!(error instanceof HeldUp) || attempt === 10) throw error
+      if (!(error instanceof HeldUp)) throw error
       process.stderr.write(`  ${scenario.name} ${round.program}: ${error.message}; this round is repeated\n`)
     }
   }
+  process.stderr.write(`  ${scenario.name}: held up ten times in a row; the round is left out for both\n`)
+  return undefined
 }
 
 function progress({ name }: Scenario, { program, phase }: Round, result: RoundResult): string {
@@ -175,9 +193,9 @@ function summary({ scenario, event, intervalMs, series }: Result) {
 
 function describe(result: Result): string {
   const { event, intervalMs, sides, ratio } = summary(result)
-  const columns = sides.map(({ side, outageMs, lost }) => {
+  const columns = sides.map(({ side, rounds, outageMs, lost }) => {
     const range = `(${outageMs.min.toFixed(1)} to ${outageMs.max.toFixed(1)})`
-    return `${side} ${outageMs.median.toFixed(1)} ${range} ms, ${lost.median} lost`.padEnd(58)
+    return `${side} ${outageMs.median.toFixed(1)} ${range} ms, ${lost.median} lost, ${rounds} rounds`.padEnd(70)
   })
   const verdict = ratio === undefined ? '' : `ratio ${ratio.toFixed(3)}`
   return `${event}, ${intervalMs} ms adverts`.padEnd(38) + columns.join('') + verdict
