@@ -75,6 +75,9 @@ export type BindingEffect =
 export type Instant = { readonly ms: number; readonly random: number }
 export type BindingStep = { readonly state: Binding; readonly effects: readonly BindingEffect[] }
 
+/** What an epoch begins with. */
+const untried = { attempts: 0, writes: 0, writeAfter: 0, failures: 0, polls: 0, lastError: null } as const
+
 /** `settled`: it was when control stopped, so that finding it elsewhere is somebody else's doing. */
 export function beginBinding(wanted: Wanted | null, settled = false): Binding {
   return {
@@ -84,12 +87,7 @@ export function beginBinding(wanted: Wanted | null, settled = false): Binding {
     recent: null,
     unsure: false,
     seen: null,
-    attempts: 0,
-    writes: 0,
-    writeAfter: 0,
-    failures: 0,
-    polls: 0,
-    lastError: null,
+    ...untried,
     dueAt: null,
     lateCheckAt: null,
   }
@@ -128,12 +126,7 @@ function want(binding: Binding, wanted: Wanted): BindingStep {
     ...binding,
     state: 'pending',
     wanted,
-    attempts: 0,
-    writes: 0,
-    writeAfter: 0,
-    failures: 0,
-    polls: 0,
-    lastError: null,
+    ...untried,
   }
   return next.call === null ? observe(next) : stay(next)
 }

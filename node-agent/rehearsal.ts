@@ -35,7 +35,7 @@ export function rehearse(router: VirtualRouter): void {
   queue = [{ kind: 'interface', interface: router.interface, status }]
   for (let round = 0; round < rounds; round += 1) {
     turn(engine, ports)
-    // Every second deadline is met by a rival that outranks us, so that the way back is rehearsed too.
+    // Every fourth time a rival outranks us, so that the way back is rehearsed too.
     now = engine.nextDeadline() ?? now
     if (round % 4 === 3) queue.push({ kind: 'datagram', interface: router.interface, bytes: rival })
   }

@@ -63,7 +63,6 @@ export type Active = {
   readonly adverAt: Instant
   /** Set while a take-over has lifted us above our configured priority. */
   readonly raisedTo?: number
-  readonly becameActiveAt: Instant
   /** Announcements made since `announcedFrom`; with it they say when the next is due. */
   readonly announced: number
   readonly announcedFrom: Instant

@@ -239,7 +239,6 @@ function becomeActive(router: RunningRouter, now: Instant, reason: string, raise
   const raised = raisedTo !== undefined && raisedTo > router.priority ? { raisedTo } : {}
   const active: Active = {
     kind: 'active',
-    becameActiveAt: now,
     adverAt: after(now, ofCentiseconds(router.advertisementInterval)),
     announced: 1,
     announcedFrom: now,
