@@ -198,6 +198,9 @@ describe('shapes', () => {
           state: 'active',
           priority: 200,
           healthy: true,
+          fault: null,
+          solo: false,
+          drained: false,
           connected: false,
           lastReport: '2026-11-22T00:00:00.000Z',
         },
@@ -207,6 +210,9 @@ describe('shapes', () => {
           state: 'backup',
           priority: 100,
           healthy: true,
+          fault: null,
+          solo: false,
+          drained: false,
           connected: false,
           lastReport: '2026-11-22T00:00:00.000Z',
         },
@@ -223,6 +229,12 @@ describe('shapes', () => {
           lastError: null,
         },
       ],
+      sites: [],
+      origins: {},
+      reachable: null,
+      hold: null,
+      higherEpoch: null,
+      operation: null,
     }
     expect(await response.json()).toEqual(service)
     expect(await (await it.call('GET', '/v1/services', 'viewer-token')).json()).toEqual({ services: [service] })
