@@ -228,6 +228,7 @@ export type RefusalCode =
   | 'held'
   | 'not-held'
   | 'drained'
+  | 'higher-epoch'
   | 'nothing-to-acknowledge'
 
 export type Step = { readonly state: Decision; readonly effects: readonly Effect[] }
