@@ -201,8 +201,8 @@ function hold({ control, time, holds }: World, until: number): void {
   })
   forgetAnswer(noted)
   time.at(until, () => {
-    const open = holds.findLast((each) => each.until === null)
-    if (open !== undefined) open.until = control.durableEpoch()
+    // One release ends every hold.
+    for (const each of holds) each.until ??= control.durableEpoch()
     forgetAnswer(control.cluster()?.release({ service: 'web', ...operator }))
   })
 }
