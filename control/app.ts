@@ -11,7 +11,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { routePath } from 'hono/route'
 import { auditCalls } from './audit.ts'
-import { allow, type Env, identify } from './auth.ts'
+import { type Env, identify } from './auth.ts'
 import { ProblemError, respond } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
@@ -44,8 +44,6 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
 
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
   app.get('/readyz', (context) => ready(input, context))
-  const { metrics } = input
-  if (metrics !== undefined) app.get('/metrics', allow('viewer'), (context) => metrics(context))
   const routers = [serviceRoutes, declarationRoutes, operationRoutes, nodeRoutes, eventRoutes, tokenRoutes, agentRoutes]
   for (const router of routers) app.route('/', router(input))
   addDocument(app)
@@ -69,13 +67,13 @@ async function receive({ ports, answered }: AppInput, context: Context<Env>, nex
   if (path !== '/v1/agent') context.header('x-request-id', id)
 }
 
-function ready({ store }: AppInput, context: Context<Env>): Response {
+function ready({ store, storeTrouble }: AppInput, context: Context<Env>): Response {
   try {
     // Read as well, so that a database that has gone away is found out before the next write.
     store.lastEventId()
-    const trouble = store.trouble?.() ?? null
-    if (trouble === null) return context.json({ status: 'ready' })
-    throw new Error(trouble)
+    const trouble = storeTrouble?.() ?? null
+    if (trouble !== null) throw trouble
+    return context.json({ status: 'ready' })
   } catch (error) {
     const detail = `the database does not take what it is given: ${(error as Error).message}`
     return respond(context, { status: 503, code: 'not-ready', detail })

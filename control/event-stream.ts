@@ -64,7 +64,8 @@ export function streamEvents(input: EventStreamInput): ReadableStream<Uint8Array
       }
     })
   return new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(': events follow\n\n')),
+    // Says where it begins, so that a reader who hears nothing before the connection is lost misses nothing either.
+    start: (controller) => controller.enqueue(encoder.encode(`: events follow\nid: ${input.since}\n\n`)),
     pull: async (controller) => {
       const idleUntil = ports.clock.now() + keepAliveMs
       for (;;) {

@@ -14,7 +14,6 @@ import type { ControlConfig } from '../config.ts'
 import { declarationsOfFile, declareStored } from '../declarations.ts'
 import { createLinks, type Links } from '../links.ts'
 import type { ClusterPorts, Declared, Log } from '../ports.ts'
-import { watchStore } from '../store/health.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
@@ -54,7 +53,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
   const log = options.log ?? (await createLog())
   const database = openDatabase(config.database, refuseNewer)
   try {
-    const store = watchStore(openStore(config.database, () => createSqlStore(database)))
+    const store = openStore(config.database, () => createSqlStore(database))
     await storeTokens(store, config)
     const links = createLinks(clock)
     const ports = createPorts({ store, links, log })

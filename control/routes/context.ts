@@ -16,10 +16,9 @@ import { problemSchema } from './schemas.ts'
 
 export type RouteInput = {
   readonly cluster: Cluster
-  readonly store: Pick<Store, 'events' | 'lastEventId' | 'firstEventId' | 'operations'> & {
-    /** Why the store does not take what it is given; null when it does. See `watchStore`. */
-    trouble?(): string | null
-  }
+  readonly store: Pick<Store, 'events' | 'lastEventId' | 'firstEventId' | 'operations'>
+  /** Why nothing can be stored now; null when it can. Undefined where the runtime takes care of that. */
+  readonly storeTrouble?: (() => Error | null) | undefined
   readonly tokens: Tokens
   readonly ownerProbe: 'token' | 'public'
   readonly rateLimit: Limit
@@ -36,8 +35,6 @@ export type RouteInput = {
   readonly addressOf?: ((context: Context) => string | undefined) | undefined
   /** Undefined where there are no WebSockets: nodes then post. */
   readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
-  /** Answers `GET /metrics`, which then is there for viewers. */
-  readonly metrics?: ((context: Context) => Response | Promise<Response>) | undefined
   /** Told of each answer, for whoever keeps metrics. `route`: its pattern, such as `/v1/services/:service`. */
   readonly answered?: ((answer: Answered) => void) | undefined
 }

@@ -76,6 +76,8 @@ export const serviceSchema = z
     origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
     reachable: z.boolean().nullable(),
     hold: holdSchema.nullable(),
+    suppressedUntil: time().nullable(),
+    dualActive: z.boolean(),
     higherEpoch: z.int().nullable(),
     operation: z.string().nullable().openapi({ description: 'The id of the operation under way' }),
   })

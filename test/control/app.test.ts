@@ -179,6 +179,8 @@ describe('shapes', () => {
       origins: {},
       reachable: null,
       hold: null,
+      suppressedUntil: null,
+      dualActive: false,
       higherEpoch: null,
       operation: null,
     }
@@ -270,6 +272,6 @@ describe('shapes', () => {
     await it.call('POST', '/v1/services/web/switchover', 'operator-token', {})
     await more
     await reader.cancel()
-    expect(text).not.toContain('id: 1\n')
+    expect(text).not.toContain('id: 1\nevent')
   })
 })

@@ -27,7 +27,6 @@ const routes: Readonly<Record<string, { path?: string; body?: unknown; allowed: 
   'GET /readyz': { allowed: everybody },
   'GET /openapi.json': { allowed: everybody },
   'GET /docs': { allowed: everybody },
-  'GET /metrics': { allowed: viewers },
   'GET /v1/services': { allowed: viewers },
   'GET /v1/services/:service': { allowed: viewers },
   'PUT /v1/services/:service': { path: '/v1/services/api', body: {}, allowed: admins },
@@ -51,12 +50,11 @@ const routes: Readonly<Record<string, { path?: string; body?: unknown; allowed: 
   'GET /v1/agent': { allowed: ['node n1', 'node n2'] },
 }
 
-const metrics = () => new Response('')
 const tokenOf: Record<string, string | null> = { none: null }
 for (const { name, role, token } of tokens) tokenOf[role === 'node' ? `node ${name}` : role] = token
 
 test('the table names every route there is, and no other', async () => {
-  const { app } = await createWorld({ app: { metrics } })
+  const { app } = await createWorld()
   const listed = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)
   expect([...new Set(listed)].sort()).toEqual(Object.keys(routes).sort())
 })
@@ -65,7 +63,7 @@ describe.each(Object.entries(routes))('%s', (route, { path, body, allowed }) => 
   const [method = '', pattern = ''] = route.split(' ')
   const url = path ?? pattern.replace(':service', 'web').replace(':node', 'n1')
   test.each(everybody)('as %s', async (who) => {
-    const it = await createWorld({ app: { metrics } })
+    const it = await createWorld()
     const before = it.store.lastEventId()
     const response = await it.call(method, url, tokenOf[who]!, body)
     if (allowed.includes(who)) expect([401, 403, 405, 429]).not.toContain(response.status)
