@@ -18,26 +18,28 @@ export async function drain(work: Work, { node, by, reason }: NodeRequest): Prom
   if (work.nodes.get(node) === undefined) return undefined
   const at = ports.clock.wall().toISOString()
   const known = drains.get(node)
-  const record = known ?? { node, by, reason, since: at }
-  if (known === undefined) {
-    const text = `${by} empties ${node}${reason === null ? '' : `: ${reason}`}`
-    const event = { at, kind: 'drained', service: null, node, epoch: null, text, detail: { by, reason } }
-    const events = await ports.store.write({ drain: { node, drain: { by, reason, since: at } }, events: [event] })
-    drains.set(node, record)
-    publish(work, { events, operations: [] })
-  }
-  const effects = await Promise.all(
+  // It is being emptied already: asked again, nothing begins anew.
+  if (known !== undefined) return { drain: known, operations: drainsFrom(work, node) }
+  const text = `${by} empties ${node}${reason === null ? '' : `: ${reason}`}`
+  const event = { at, kind: 'drained', service: null, node, epoch: null, text, detail: { by, reason } }
+  const record = { node, by, reason, since: at }
+  const events = await ports.store.write({ drain: { node, drain: { by, reason, since: at } }, events: [event] })
+  drains.set(node, record)
+  publish(work, { events, operations: [] })
+  await Promise.all(
     [...units.values()].map((unit) =>
       unit.handle({ kind: 'drain', id: `op-${drawId(ports.random)}`, node, by, reason }),
     ),
   )
-  const started = new Map<string, Operation>()
-  for (const effect of effects.flat())
-    if (effect.kind === 'operation') started.set(effect.operation.id, effect.operation)
-  return {
-    drain: record,
-    operations: [...started.values()].filter(({ kind, status }) => kind === 'drain' && status === 'running'),
-  }
+  return { drain: record, operations: drainsFrom(work, node) }
+}
+
+/** The moves under way that empty the node. */
+function drainsFrom({ units }: Work, node: string): Operation[] {
+  return [...units.values()].flatMap((unit) => {
+    const operation = unit.decision().move?.operation
+    return operation?.kind === 'drain' && operation.status === 'running' && operation.from === node ? [operation] : []
+  })
 }
 
 export async function undrain(work: Work, { node, by, reason }: NodeRequest): Promise<boolean> {
