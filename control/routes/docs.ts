@@ -122,7 +122,7 @@ function describe(schema: Schema, depth: number): ReturnType<typeof html> {
   if (values !== undefined) return joined(values.map((value) => html`${JSON.stringify(value)}`))
   if (Array.isArray(type)) return joined(type.map((one: string) => describe({ ...schema, type: one }, depth)))
   if (type === 'array') return html`[${describe((items ?? {}) as Schema, depth)}, …]`
-  if (type !== 'object') return html`${String(type ?? 'any')}${boundsOf(schema)}`
+  if (type !== 'object') return html`${String(type ?? 'any')}${type === 'null' ? '' : boundsOf(schema)}`
   if (properties === undefined) {
     const inner = typeof additionalProperties === 'object' ? (additionalProperties as Schema) : {}
     return html`{[name]: ${describe(inner, depth)}}`

@@ -8,6 +8,8 @@ import type { NodeView, ServiceView } from '../view.ts'
 
 const time = () => z.string().openapi({ format: 'date-time' })
 const milliseconds = () => z.number().nullable()
+/** Of a schema that has a name: `nullable` would make the named one nullable wherever it is used. */
+const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])
 
 export const problemSchema = z
   .object({
@@ -75,7 +77,7 @@ export const serviceSchema = z
     sites: z.array(z.string()).openapi({ description: 'In the order of preference; empty when all are equal' }),
     origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
     reachable: z.boolean().nullable(),
-    hold: holdSchema.nullable(),
+    hold: orNull(holdSchema),
     suppressedUntil: time().nullable(),
     dualActive: z.boolean(),
     higherEpoch: z.int().nullable(),
@@ -91,7 +93,7 @@ export const nodeSchema = z
     fresh: z.boolean(),
     incarnation: z.string(),
     lastReport: time(),
-    drain: holdSchema.nullable(),
+    drain: orNull(holdSchema),
     services: z.record(z.string(), serviceReportSchema),
   })
   .openapi('Node')

@@ -139,7 +139,14 @@ function tokenRecords(): Promise<TokenRecord[]> {
   return Promise.all(
     tokens.map(async ({ token, ...rest }): Promise<TokenRecord> => {
       const createdAt = '2026-11-22T00:00:00.000Z'
-      return { id: rest.name, ...rest, hash: await hashToken(token), origin: 'file', createdAt, expiresAt: null }
+      return {
+        id: `id-of-${rest.name}`,
+        ...rest,
+        hash: await hashToken(token),
+        origin: 'file',
+        createdAt,
+        expiresAt: null,
+      }
     }),
   )
 }
