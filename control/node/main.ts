@@ -23,7 +23,7 @@ import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
 import { type Server, startServer } from './server.ts'
-import { readTls, TlsError } from './tls.ts'
+import { expiryWarning, readTls, TlsError, type TlsFiles } from './tls.ts'
 
 export { ListenError } from './server.ts'
 
@@ -49,8 +49,8 @@ export type RunningControl = {
 export async function runControl(options: RunControl): Promise<RunningControl> {
   const { configFile, signals = true } = options
   const config = loadControlConfig(configFile, options.environment)
-  const tls = config.tls === null ? null : readTls(config.tls, configFile)
   const log = options.log ?? (await createLog())
+  const tls = config.tls === null ? null : certificate(config.tls, configFile, log)
   const database = openDatabase(config.database, refuseNewer)
   try {
     const store = openStore(config.database, () => createSqlStore(database))
@@ -161,10 +161,17 @@ function createPorts({ store, links, log }: PortsInput): ClusterPorts {
 
 type Renewal = { config: ControlConfig; configFile: string; server: Server; log: Log }
 
+function certificate(tls: NonNullable<ControlConfig['tls']>, configFile: string, log: Log): TlsFiles {
+  const { files, expires } = readTls(tls, configFile)
+  const msg = expiryWarning(tls.certificate, expires, clock.wall())
+  if (msg !== null) log('warn', { event: 'certificate-expires', msg })
+  return files
+}
+
 function renewTls({ config, configFile, server, log }: Renewal): void {
   if (config.tls === null) return
   try {
-    server.renew(readTls(config.tls, configFile))
+    server.renew(certificate(config.tls, configFile, log))
     log('info', { event: 'certificate-renewed', certificate: config.tls.certificate })
   } catch (error) {
     if (!(error instanceof TlsError)) throw error

@@ -7,6 +7,7 @@ import type { ControlConfig } from '../config.ts'
 
 export type Tls = NonNullable<ControlConfig['tls']>
 export type TlsFiles = { readonly cert: string; readonly key: string; readonly minVersion: 'TLSv1.2' }
+export type TlsRead = { readonly files: TlsFiles; readonly expires: Date }
 
 /** A certificate or key that cannot be used; the message names the file and says what to do. */
 export class TlsError extends Error {
@@ -14,22 +15,30 @@ export class TlsError extends Error {
 }
 
 /** Files that do not begin with a slash are looked for beside the configuration file. */
-export function readTls(tls: Tls, configFile: string): TlsFiles {
+export function readTls(tls: Tls, configFile: string): TlsRead {
   const folder = dirname(resolve(configFile))
   const [certificateFile, keyFile] = [resolve(folder, tls.certificate), resolve(folder, tls.key)]
   const cert = read('certificate', certificateFile)
   const key = read('key', keyFile)
-  const certificate = parseCertificate(cert, certificateFile)
-  if (new Date(certificate.validTo) < new Date()) {
-    throw new TlsError(`tls.certificate: ${certificateFile} has expired on ${certificate.validTo}: renew it`)
-  }
+  const { validTo } = parseCertificate(cert, certificateFile)
   const files = { cert, key, minVersion: 'TLSv1.2' } as const
   try {
     createSecureContext(files)
   } catch (error) {
     throw new TlsError(wrong(error as NodeJS.ErrnoException, certificateFile, keyFile), { cause: error })
   }
-  return files
+  return { files, expires: new Date(validTo) }
+}
+
+const soonMs = 7 * 24 * 3_600_000
+
+/** A certificate that has run out, or soon will. No reason not to start: what points where is looked after all the same. */
+export function expiryWarning(file: string, expires: Date, now: Date): string | null {
+  const left = expires.getTime() - now.getTime()
+  if (left >= soonMs) return null
+  const when = expires.toISOString()
+  const what = left <= 0 ? `has expired on ${when}: agents and people refuse it` : `expires on ${when}`
+  return `tls.certificate: ${file} ${what}; renew it, and send control SIGHUP`
 }
 
 function read(which: 'certificate' | 'key', file: string): string {
