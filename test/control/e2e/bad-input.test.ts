@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { EventRecord } from '../../../control/store/store.ts'
 import {
   type Answer,
   type ControlProcess,
@@ -56,10 +57,15 @@ function good(more: object = {}): Record<string, unknown> {
   return { node: 'n2', site: 'dc1', incarnation: 'n2-incarnation', sequence, services: { web: said }, ...more }
 }
 
-/** All that control knows, but for the times of n1's heartbeats. */
+/** All that control knows, but for the times of n1's heartbeats, and the lines that say who was refused. */
 async function everything(): Promise<unknown> {
-  const paths = ['/v1/services', '/v1/nodes', '/v1/events?limit=1000']
-  const answers = await Promise.all(paths.map((path) => control.call('GET', path)))
+  const [services, nodes, { body }] = await Promise.all([
+    control.call('GET', '/v1/services'),
+    control.call('GET', '/v1/nodes'),
+    control.call('GET', '/v1/events?limit=1000'),
+  ])
+  const { events } = body as { events: EventRecord[] }
+  const answers = [services, nodes, events.filter(({ kind }) => kind !== 'call')]
   const text = JSON.stringify(answers).replace(/"lastReport":"[^"]*"|"fresh":\w+/g, '"heard":0')
   return JSON.parse(text)
 }

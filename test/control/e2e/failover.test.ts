@@ -183,6 +183,7 @@ describe.concurrent('the outside follows', () => {
     const answer = await control.call('POST', '/v1/services/flood/switchover', { body: { to: n1.node } })
     expect(answer).toMatchObject({ status: 409, body: { code: 'already-owner' } })
     expect(cloud.writes()).toHaveLength(1)
-    expect((await control.events('flood')).map(({ kind }) => kind)).toEqual(['owner-changed', 'binding-settled'])
+    const kinds = (await control.events('flood')).map(({ kind }) => kind)
+    expect(kinds).toEqual(['owner-changed', 'binding-settled', 'call'])
   })
 })
