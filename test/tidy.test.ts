@@ -49,12 +49,19 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
   { who: /^control\/(node|cli)\//, may: /^(?!.*test\/).+/ },
   {
+    who: /^control\/worker\//,
+    may: /^(cloudflare:|zod$|hono|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
+  },
+  {
     who: /^control\//,
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
   { who: /^adapters\/(adapter|memory)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
-  { who: /^adapters\/([^/]+)\//, may: /^(zod$|@aws-sdk\/|@smithy\/|adapters\/adapter\.ts$|adapters\/[^/]+\/)/ },
+  {
+    who: /^adapters\/([^/]+)\//,
+    may: /^(zod$|@aws-sdk\/|@smithy\/|#aws-eip\/|adapters\/adapter\.ts$|adapters\/[^/]+\/)/,
+  },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
 

@@ -5,10 +5,11 @@
  * accepted that can no longer be stored.
  */
 import type { AddressInfo } from 'node:net'
-import { type ServerType, serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server'
+import { type ServerType, serve, type WebSocketServerLike } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
 import type { Adapter } from '../../adapters/adapter.ts'
 import { createAdapter } from '../../adapters/registry.ts'
+import { createAgentLink } from '../agent-link.ts'
 import { createApp } from '../app.ts'
 import { createAuthenticate, hashToken } from '../auth.ts'
 import { type Cluster, createCluster } from '../cluster.ts'
@@ -21,6 +22,7 @@ import type { Store } from '../store/store.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { upgradeOn } from './upgrade.ts'
 
 export type RunControl = {
   readonly configFile: string
@@ -57,7 +59,8 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const authenticate = createAuthenticate(() => store.tokens())
     const { ownerProbe } = config
-    const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, upgrade: upgradeWebSocket })
+    const upgrade = upgradeOn(createAgentLink({ cluster, links, ports }))
+    const app = createApp({ cluster, store, authenticate, ownerProbe, ports, upgrade })
     const server = await listen(app.fetch, config.listen)
     cluster.start()
     const running = controlOver({ server, links, cluster, database, log, host: config.listen.host })

@@ -1,11 +1,10 @@
 /** What every route is given, and the pieces of OpenAPI that they share. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { MiddlewareHandler } from 'hono'
 import type { Authenticate, Env } from '../auth.ts'
 import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
 import type { Operation } from '../decision.ts'
-import type { Links, Socket } from '../links.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
 import type { Store } from '../store/store.ts'
@@ -15,18 +14,12 @@ export type RouteInput = {
   readonly store: Pick<Store, 'events' | 'lastEventId'>
   readonly authenticate: Authenticate
   readonly ownerProbe: 'token' | 'public'
-  readonly links: Links
   readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'log'>
-  /** Undefined where there are no WebSockets: nodes then post. */
-  readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
-}
-
-/** What a runtime tells of one WebSocket. */
-export type LinkEvents = {
-  onOpen(event: unknown, socket: Socket): void
-  onMessage(event: { readonly data: unknown }): void
-  onClose(): void
-  onError(): void
+  /**
+   * The runtime's way to make a request the link of the node that is its identity; it goes on to the next handler when
+   * no WebSocket is asked for. Undefined where there are none: nodes then post.
+   */
+  readonly upgrade?: MiddlewareHandler<Env> | undefined
 }
 
 export function createRouter(): OpenAPIHono<Env> {

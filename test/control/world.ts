@@ -161,7 +161,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const cluster = createCluster({ services: new Map(declared), retention }, ports)
   await store.setTokens('file', await tokenRecords())
   const authenticate = createAuthenticate(() => store.tokens())
-  const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', links, ports })
+  const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', ports })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
     const sequence = (sequences.get(node) ?? 0) + 1

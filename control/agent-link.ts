@@ -1,0 +1,79 @@
+/**
+ * What a node's link does, on every runtime: the end of an opened WebSocket that control holds.
+ *
+ * Without memory of its own, so that a program which slept between two messages goes on where it was: what is open is
+ * known to `links`.
+ */
+import type { Cluster } from './cluster.ts'
+import { reportSchema } from './contract.ts'
+import type { Links, Socket } from './links.ts'
+import type { ClusterPorts } from './ports.ts'
+import { invalid } from './problem.ts'
+
+export type AgentLink = {
+  opened(node: string, socket: Socket): void
+  /** Resolves when what was said is dealt with. Never rejects. */
+  heard(node: string, socket: Socket, data: unknown): Promise<void>
+  ended(node: string, socket: Socket): void
+}
+
+export type AgentLinkInput = {
+  readonly cluster: Pick<Cluster, 'connected' | 'disconnected' | 'report'>
+  readonly links: Links
+  readonly ports: Pick<ClusterPorts, 'log'>
+}
+
+export function createAgentLink({ cluster, links, ports }: AgentLinkInput): AgentLink {
+  const ended = (node: string, socket: Socket): void => {
+    if (links.close(node, socket)) cluster.disconnected(node)
+  }
+  /** Ended before the close has made its way there and back, so that nothing that still arrives is heard. */
+  const refuse = (node: string, socket: Socket, why: string): void => {
+    ended(node, socket)
+    // A close reason holds 123 bytes at most.
+    socket.close(1008, why.slice(0, 100).replace(/[^\x20-\x7e]/g, '?'))
+  }
+  return {
+    opened: (node, socket) => {
+      links.open(node, socket)
+      cluster.connected(node)
+    },
+    heard: async (node, socket, data) => {
+      if (!links.isPresent(node, socket)) return
+      links.heard(node)
+      // "As in my last report on this link": answered without being looked at, as a runtime that sleeps does it.
+      if (data === 'ping') {
+        socket.send('pong')
+        return
+      }
+      const taken = read(data, node)
+      if ('wrong' in taken) {
+        ports.log('warn', { event: 'bad-report', node, msg: taken.wrong })
+        refuse(node, socket, taken.wrong)
+        return
+      }
+      try {
+        const answer = await cluster.report(taken.report, 'link')
+        if ('refusal' in answer) refuse(node, socket, answer.refusal.code)
+        else if (answer.refused.length > 0) socket.send(JSON.stringify({ commands: [], refused: answer.refused }))
+      } catch {
+        // Logged where it failed; the node's next report brings the same again.
+      }
+    },
+    ended,
+  }
+}
+
+function read(data: unknown, node: string) {
+  if (typeof data !== 'string') return { wrong: 'a report is one text message of JSON' }
+  let value: unknown
+  try {
+    value = JSON.parse(data)
+  } catch {
+    return { wrong: 'the message is not JSON' }
+  }
+  const parsed = reportSchema.safeParse(value)
+  if (!parsed.success) return { wrong: invalid('report', parsed.error.issues).detail }
+  if (parsed.data.node !== node) return { wrong: `report.node: this link speaks for ${node}` }
+  return { report: parsed.data }
+}

@@ -1,0 +1,14 @@
+/** Which cluster a request is for: by its path, else by its host, else the one at the root. */
+import type { Clusters } from './settings.ts'
+
+export type Route =
+  | { readonly kind: 'cluster'; readonly name: string /** What is left of the path. */; readonly path: string }
+  | { readonly kind: 'unknown'; readonly name: string }
+
+export function routeOf({ hostname, pathname }: Pick<URL, 'hostname' | 'pathname'>, { names, hosts }: Clusters): Route {
+  const named = /^\/clusters\/([^/]+)(\/.*)?$/.exec(pathname)
+  const byHost = Object.hasOwn(hosts, hostname) ? hosts[hostname]! : 'default'
+  const name = named?.[1] ?? byHost
+  if (!names.has(name)) return { kind: 'unknown', name }
+  return { kind: 'cluster', name, path: named === null ? pathname : (named[2] ?? '/') }
+}
