@@ -20,6 +20,7 @@ const startAgainMs = 60_000
 export class ClusterObject extends DurableObject<Variables> {
   private readonly log: Log
   private running: Control | undefined
+  private failure: string | undefined
 
   constructor(context: DurableObjectState, variables: Variables) {
     super(context, variables)
@@ -76,7 +77,9 @@ export class ClusterObject extends DurableObject<Variables> {
       this.running = await startControl({ context: this.ctx, config, log: this.log })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      this.log('error', { event: 'start-failed', message })
+      // Each event tries again; the same reason again and again is one line in the log.
+      if (message !== this.failure) this.log('error', { event: 'start-failed', message })
+      this.failure = message
     }
   }
 }

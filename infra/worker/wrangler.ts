@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 
 export const projectRoot = join(import.meta.dirname, '../..')
 
-const quiet = {
+/** What keeps wrangler, and the runtime that it starts, from talking to the internet. */
+export const offline = {
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   WRANGLER_HIDE_BANNER: 'true',
@@ -15,5 +16,5 @@ const quiet = {
 export function startWrangler(args: readonly string[], stdio: 'inherit' | 'pipe'): ChildProcess {
   // By its file, so that it runs on this very Node, whatever else the machine has.
   const program = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js')
-  return spawn(process.execPath, [program, ...args], { cwd: projectRoot, env: { ...process.env, ...quiet }, stdio })
+  return spawn(process.execPath, [program, ...args], { cwd: projectRoot, env: { ...process.env, ...offline }, stdio })
 }
