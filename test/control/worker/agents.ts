@@ -50,7 +50,7 @@ export async function connect(node: string): Promise<Link> {
     send: (text) => socket.send(text),
     report: (state, more = {}) => {
       sequence += 1
-      const services = { web: serviceReport(node, state) }
+      const services = { web: { ...serviceReport(node, state), epochSeen: 0 } }
       const said: Report = { node, site: 'dc1', incarnation: `${node}-incarnation`, sequence, services, ...more }
       socket.send(JSON.stringify(said))
     },
