@@ -24,20 +24,20 @@ export class ClusterObject extends DurableObject<Variables> {
 
   constructor(context: DurableObjectState, variables: Variables) {
     super(context, variables)
-    this.log = createLog({ cluster: context.id.name ?? context.id.toString() })
+    this.log = createLog({ cluster: context.id.name ?? context.id.toString() }, variables.HOLDFAST_LOG_LEVEL)
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
     void context.blockConcurrencyWhile(() => this.start())
   }
 
   override async fetch(request: Request): Promise<Response> {
-    const control = await this.control()
+    const control = await this.control('request')
     if (control !== undefined) return control.fetch(request)
     const detail = 'control could not start; its log says why'
     return problemResponse(request, { status: 503, code: 'unavailable', detail })
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const control = await this.control()
+    const control = await this.control('message')
     const node = control?.links.nodeOf(socket)
     if (control === undefined || node === undefined) socket.close(1013, 'control could not start')
     else await control.link.heard(node, socket, message)
@@ -53,19 +53,21 @@ export class ClusterObject extends DurableObject<Variables> {
 
   /** Never throws: an alarm that keeps failing is given up by the runtime. */
   override async alarm(): Promise<void> {
-    const control = await this.control()
+    const control = await this.control('alarm')
     if (control !== undefined) control.timer.ring()
     else await this.ctx.storage.setAlarm(Date.now() + startAgainMs)
   }
 
   private async ended(socket: WebSocket): Promise<void> {
-    const control = await this.control()
+    const control = await this.control('link-ended')
     const node = control?.links.nodeOf(socket)
     if (control !== undefined && node !== undefined) control.link.ended(node, socket)
   }
 
   /** Undefined when it cannot be started, for a reason that the log has. */
-  private async control(): Promise<Control | undefined> {
+  private async control(by: 'request' | 'message' | 'link-ended' | 'alarm'): Promise<Control | undefined> {
+    // What an idle deployment costs is the number of these lines.
+    this.log('debug', { event: 'ran', by })
     if (this.running === undefined) await this.ctx.blockConcurrencyWhile(() => this.start())
     return this.running
   }
@@ -75,6 +77,7 @@ export class ClusterObject extends DurableObject<Variables> {
     try {
       const config = readClusterConfig(this.env, this.ctx.id.name ?? 'default')
       this.running = await startControl({ context: this.ctx, config, log: this.log })
+      this.log('debug', { event: 'started', links: this.running.links.nodes().length })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       // Each event tries again; the same reason again and again is one line in the log.

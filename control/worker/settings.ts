@@ -6,6 +6,7 @@
  *   HOLDFAST_CONFIG         the configuration file of the cluster `default`, as text, without what a Worker has no use for
  *   HOLDFAST_CONFIG_PROD    that of the cluster `prod`
  *   HOLDFAST_ADMIN_TOKEN    a secret: the token of the administrator `admin`, in every cluster
+ *   HOLDFAST_LOG_LEVEL      debug, info, warn or error; debug says each event that ran an object
  */
 import { z } from 'zod'
 import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'

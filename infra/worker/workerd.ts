@@ -2,9 +2,15 @@
  * Plain workerd, the open-source runtime of Workers, for a bundle of ours: no wrangler, no account, data on a disk that
  * outlives the process. What the lab kills; and a way to host control oneself.
  */
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
+
+/** What wrangler.toml says: which behaviour of the runtime was agreed on. */
+export const compatibilityDate = /^compatibility_date = "(.+)"$/m.exec(
+  readFileSync(join(import.meta.dirname, '../../wrangler.toml'), 'utf8'),
+)![1]!
 
 export type WorkerdConfig = {
   /** Gets the configuration and, under `disk`, the data. */
@@ -15,12 +21,11 @@ export type WorkerdConfig = {
   readonly listen: string
   /** Variables and secrets: text as it is, everything else as JSON. */
   readonly variables: Readonly<Record<string, unknown>>
-  readonly compatibilityDate: string
 }
 
 /** Writes the configuration; returns its file, which `workerd serve` takes. */
 export async function writeWorkerdConfig(config: WorkerdConfig): Promise<string> {
-  const { folder, bundle, listen, variables, compatibilityDate } = config
+  const { folder, bundle, listen, variables } = config
   await mkdir(join(folder, 'disk'), { recursive: true })
   const bindings = Object.entries(variables).map(([name, value]) =>
     typeof value === 'string'
