@@ -17,6 +17,7 @@ const variablesUnderTest = {
   HOLDFAST_ADMIN_TOKEN: 'admin-token',
   NODE_TOKEN: 'node-token-1',
   HOLDFAST_CONFIG: JSON.stringify({
+    retention: { age: '87600h', events: 100 },
     services: { web: { bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }] } },
     tokens: [
       // biome-ignore lint/suspicious/noTemplateCurlyInString: what configuration files write for a variable.

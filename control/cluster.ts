@@ -175,6 +175,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
 
 function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work {
   const stored = ports.store.load()
+  const awake = ports.openLinks().length > 0
   const work: Work = {
     ports,
     retention,
@@ -186,11 +187,10 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
     deadlines: createDeadlines(),
     run: drawId(ports.random),
     aliveAt: ports.clock.now(),
-    pruneAt: ports.clock.now() + pruneOnMs,
+    pruneAt: ports.clock.now() + (awake && !isOverdue(ports, retention) ? pruneEveryMs : pruneOnMs),
     armed: null,
     stopped: false,
   }
-  const awake = ports.openLinks().length > 0
   for (const [service, declared] of services) addUnit(work, { service, declared, stored, awake })
   return work
 }
@@ -265,6 +265,14 @@ function noticeStall(work: Work): void {
   const msg = 'control stood still; silence proves nothing for a lease'
   work.ports.log('warn', { event: 'stalled', forMs: Math.round(stood), msg })
   for (const unit of work.units.values()) unit.handle({ kind: 'stalled' }).catch(() => undefined)
+}
+
+/** Whether something is too old or too much, at the price of a few rows: a program that woke asks it every half minute. */
+function isOverdue({ store, clock }: ClusterPorts, { ageMs, events }: Retention): boolean {
+  const first = store.firstEventId()
+  const [oldest] = store.events({ since: first - 1, limit: 1 })
+  if (oldest === undefined) return false
+  return store.lastEventId() - first >= events || oldest.at < new Date(clock.wall().getTime() - ageMs).toISOString()
 }
 
 function prune(work: Work): void {

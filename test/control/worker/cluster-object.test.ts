@@ -133,6 +133,25 @@ describe('sleep', () => {
   })
 })
 
+test('what is too much to keep is removed when it wakes', async () => {
+  const n1 = await connect('n1')
+  n1.report('active')
+  await untilOwner('n1', 1)
+  const count = () =>
+    runInDurableObject(object(), (_, { storage }) =>
+      Number(storage.sql.exec('SELECT count(*) AS many FROM events').one().many),
+    )
+  await runInDurableObject(object(), (_, { storage }) => {
+    storage.sql.exec(
+      `WITH RECURSIVE more (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM more WHERE id < 1150)
+       INSERT INTO events (id, at, kind, text, detail) SELECT id, '2026-11-22T00:00:00Z', 'test', '', '{}' FROM more`,
+    )
+  })
+  expect(await count()).toBeGreaterThan(150)
+  await evictDurableObject(object())
+  await eventually(count, (many) => expect(many).toBeLessThanOrEqual(101))
+})
+
 describe('a restart, as after a deployment', () => {
   test('drops all links, and nobody is taken for dead: the owner stays while it comes back', async () => {
     const [n1, n2] = [await connect('n1'), await connect('n2')]
