@@ -80,6 +80,16 @@ function program(): Command {
     .action(async (options) => (await import('./demo.ts')).runDemoCommand(options))
 
   holdfast
+    .command('import')
+    .description('Write an agent configuration from keepalived’s, and say what it could not carry over.')
+    .argument('<file>', 'keepalived.conf; what it includes is read too')
+    .option('--output <file>', 'write here instead of to standard output')
+    .option('--force', 'replace the output file if it exists')
+    .option('--config-id <id>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
+    .addOption(json())
+    .action(async (file, options) => (await import('./import.ts')).runImportCommand(file, options))
+
+  holdfast
     .command('completion')
     .description('Print a script that completes commands and flags when you press the tab key.')
     .addArgument(new Argument('<shell>', 'the shell to complete in').choices(['bash', 'zsh', 'fish']))
