@@ -239,5 +239,7 @@ function authentication({ settings, version, strict, name, say, secret }: Instan
 function checks({ tracked, statement }: Instance): Part[] {
   const parts = tracked.map(({ check }) => check)
   const at = parts[0]?.at ?? statement.at
-  return parts.length === 0 ? [] : [{ key: 'checks', what: 'tracking', at, content: { kind: 'list', parts } }]
+  return parts.length === 0
+    ? []
+    : [{ key: 'checks', what: 'tracking', at, each: true, content: { kind: 'list', parts } }]
 }

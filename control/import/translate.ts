@@ -115,7 +115,7 @@ function isFirst({ words }: Statement, index: number, all: readonly Statement[])
 }
 
 function section(key: string, what: string, parts: readonly Part[]): Part[] {
-  return parts[0] === undefined ? [] : [{ key, what, at: parts[0].at, content: { kind: 'map', parts } }]
+  return parts[0] === undefined ? [] : [{ key, what, at: parts[0].at, each: true, content: { kind: 'map', parts } }]
 }
 
 /** What an instance looks up in `global_defs` is said where it is used. */

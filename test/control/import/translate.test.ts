@@ -15,9 +15,10 @@ type Judge = ImportOptions['judge']
 
 const acceptsAll: Judge = () => []
 
-const acceptsWhatThisVersionDoes: Judge = (text, variables) => {
+const acceptsWhatThisVersionDoes: Judge = (text) => {
   try {
-    const environment = Object.fromEntries(variables.map((name) => [name, 'secret12']))
+    const named = [...text.matchAll(/\$\{(HOLDFAST_\w+)\}/g)]
+    const environment = Object.fromEntries(named.map(([, name]) => [name, 'secret12']))
     readAgentConfig({ file: 'n1.yaml', text, environment, hostName: 'n1', interfaces: undefined })
     return []
   } catch (error) {
