@@ -20,14 +20,15 @@ export async function hashToken(token: string): Promise<string> {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-export function createAuthenticate(tokens: readonly TokenRecord[]): Authenticate {
+/** `tokens`: those that are valid now. */
+export function createAuthenticate(tokens: () => readonly TokenRecord[]): Authenticate {
   return async (header) => {
     const token = /^Bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
     if (token === undefined) return null
     const hash = await hashToken(token)
     // Every token is compared, each in full, so that the time taken tells nothing about any of them.
     let found: Identity | null = null
-    for (const { name, role, node, hash: known } of tokens) if (equal(known, hash)) found = { name, role, node }
+    for (const { name, role, node, hash: known } of tokens()) if (equal(known, hash)) found = { name, role, node }
     return found
   }
 }

@@ -25,12 +25,14 @@ export type Said = Extract<BindingEffect, { kind: 'event' }>
 
 export type DriverInput = {
   readonly adapter: Adapter
+  /** What kind of binding it is, for metrics. */
+  readonly kind: string
   readonly targets: ReadonlySet<string>
   readonly wanted: Wanted | null
   readonly settled: boolean
-  readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log'>
-  /** The epoch that is durable now; a write for any other must not leave. */
-  presentEpoch(): number
+  readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure'>
+  /** The epoch that is durable now; a write for any other must not leave. Null: none may. */
+  presentEpoch(): number | null
   changed(before: Binding, said: readonly Said[]): void
 }
 
@@ -90,6 +92,8 @@ function feed(work: Work, event: BindingEvent): void {
 function perform(work: Work, effect: BindingEffect): void {
   if (effect.kind === 'observe') {
     void call<Observation>(work, {
+      verb: 'observe',
+      outcomeOf: (observation) => (observation.kind === 'unknown' ? observation.failure.kind : 'ok'),
       make: (signal) => work.adapter.observe(signal),
       answer: (observation) => feed(work, { kind: 'observed', observation }),
       failed: (failure) => ({ kind: 'unknown', failure }),
@@ -97,6 +101,8 @@ function perform(work: Work, effect: BindingEffect): void {
   }
   if (effect.kind === 'apply') {
     void call<Outcome>(work, {
+      verb: 'apply',
+      outcomeOf: ({ kind }) => (kind === 'done' ? 'ok' : kind),
       make: (signal) => applyIfPresent(work, effect, signal),
       answer: (outcome) => feed(work, { kind: 'applied', outcome }),
       failed: (failure) => failure,
@@ -114,16 +120,21 @@ async function applyIfPresent(
 }
 
 type CallOf<T> = {
+  readonly verb: 'observe' | 'apply'
+  outcomeOf(value: T): string
   make(signal: AbortSignal): Promise<T>
   answer(value: T): void
   failed(failure: Failure): T
 }
 
 /** Runs one adapter call to an answer, whatever the adapter does. */
-async function call<T>(work: Work, { make, answer, failed }: CallOf<T>): Promise<void> {
+async function call<T>(work: Work, { verb, outcomeOf, make, answer, failed }: CallOf<T>): Promise<void> {
+  const began = work.ports.clock.now()
   const give = (value: T): void => {
     if (work.running !== mine) return
     work.running = null
+    const tookMs = work.ports.clock.now() - began
+    work.ports.measure({ kind: 'called', adapter: work.kind, verb, outcome: outcomeOf(value), tookMs })
     answer(value)
   }
   const mine: Running = {

@@ -9,26 +9,40 @@
  * simulator that stops it between any two awaits.
  */
 
-import type { ServiceConfig } from './config.ts'
-import { type Command, leaseMs, type Report } from './contract.ts'
-import { admit, formerOf, isFresh, type Member, type Moment, type Operation, type Refusal } from './decision.ts'
-import { createOutbox, type Outbox } from './outbox.ts'
-import type { ClusterPorts } from './ports.ts'
-import type { EventRecord, NodeRecord } from './store/store.ts'
+import { declare, drain, forget, undrain } from './administration.ts'
+import type { Retention } from './config.ts'
+import type { Command, RefusedService } from './contract.ts'
+import { leaseMs, type Report } from './contract.ts'
+import { createDeadlines, type Deadlines } from './deadlines.ts'
+import {
+  type Asked,
+  type AuditEvent,
+  isFresh,
+  type Moment,
+  type Operation,
+  type Refusal,
+  type ServiceEvent,
+} from './decision.ts'
+import { createNodes, type Nodes } from './nodes.ts'
+import type { ClusterPorts, Declared } from './ports.ts'
+import type { DeclarationRecord, DrainRecord, EventRecord, Stored } from './store/store.ts'
 import { createUnit, type Unit } from './unit.ts'
-import { type KnownNode, type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
+import { type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
 
 export type Published = { readonly events: readonly EventRecord[]; readonly operations: readonly Operation[] }
 
-export type SwitchoverRequest = {
-  readonly service: string
-  readonly to: string | null
-  readonly reason: string | null
-  readonly by: string
-}
+/** `by`: the name of the token that asks; `reason`: for the audit trail. */
+export type ServiceRequest = { readonly service: string } & Asked
+export type SwitchoverRequest = ServiceRequest & { readonly to: string | null }
+export type NodeRequest = { readonly node: string } & Asked
 
-export type ReportAnswer = { readonly commands: readonly Command[] } | { readonly refusal: Refusal }
+export type ReportAnswer =
+  | { readonly commands: readonly Command[]; readonly refused: readonly RefusedService[] }
+  | { readonly refusal: Refusal }
 export type SwitchoverAnswer = { readonly operation: Operation } | { readonly refusal: Refusal }
+/** Null: it is done. */
+export type RequestAnswer = { readonly refusal: Refusal } | null
+export type DrainAnswer = { readonly drain: DrainRecord; readonly operations: readonly Operation[] }
 
 export type Cluster = {
   /** Looks at every binding once, and resumes what was under way. */
@@ -39,38 +53,72 @@ export type Cluster = {
   disconnected(node: string): void
   /** Undefined: there is no such service. */
   switchover(request: SwitchoverRequest): Promise<SwitchoverAnswer | undefined>
+  hold(request: ServiceRequest): Promise<RequestAnswer | undefined>
+  release(request: ServiceRequest): Promise<RequestAnswer | undefined>
+  /** Goes on above a higher epoch that was found. */
+  acknowledge(request: ServiceRequest): Promise<RequestAnswer | undefined>
+  /** Empties a node and keeps it empty. Undefined: it has never been heard of. */
+  drain(request: NodeRequest): Promise<DrainAnswer | undefined>
+  /** False: it was not drained. */
+  undrain(request: NodeRequest): Promise<boolean>
+  /** Adds or replaces a service. `record`: what is remembered of an API's declaration; null for a file's. */
+  declare(service: string, declared: Declared, record: DeclarationRecord | null): Promise<void>
+  /** False: there is no such service. */
+  forget(request: ServiceRequest): Promise<boolean>
+  /** What the API has declared of a service. */
+  declaration(service: string): DeclarationRecord | undefined
   services(): ServiceView[]
   service(name: string): ServiceView | undefined
+  /** How a service is configured, and where. */
+  declared(name: string): Pick<Declared, 'config' | 'origin'> | undefined
   nodes(): NodeView[]
   operation(id: string): Operation | undefined
   /** Whether the node owns the service and was heard within the lease. */
   owns(service: string, node: string): boolean
+  /** Writes a line of the audit trail that is no service's decision. */
+  audit(event: Omit<AuditEvent, 'at' | 'epoch'>): Promise<void>
   /** Told of everything that people can see once it is durable. Returns how to stop that. */
   subscribe(listener: (published: Published) => void): () => void
   stop(): Promise<void>
+}
+
+export type ClusterInput = {
+  readonly services: ReadonlyMap<string, Declared>
+  readonly retention: Retention
 }
 
 /** Control that was stopped for longer than this could not hear anybody, and must not take that for silence. */
 const stallMs = leaseMs / 2
 /** How often control makes sure that it is not stopped. */
 const aliveMs = 1_000
+/** How often what is too old is removed, in milliseconds; and how soon again while there is more of it. */
+const pruneEveryMs = 3_600_000
+const pruneOnMs = 1_000
 
-type Work = {
+/** What a cluster is made of, for the files that it is cut into. */
+export type Work = {
   readonly ports: ClusterPorts
+  readonly retention: Retention
   readonly units: Map<string, Unit>
-  readonly nodes: Map<string, KnownNode>
-  /** Nodes whose link is open. */
-  readonly links: Set<string>
-  readonly outbox: Outbox
+  readonly declarations: Map<string, DeclarationRecord>
+  readonly drains: Map<string, DrainRecord>
+  readonly nodes: Nodes
   readonly listeners: Set<(published: Published) => void>
+  readonly deadlines: Deadlines<Unit>
+  readonly run: string
   aliveAt: number
+  pruneAt: number
   armed: { readonly at: number; cancel(): void } | null
   stopped: boolean
 }
 
-export function createCluster(services: Readonly<Record<string, ServiceConfig>>, ports: ClusterPorts): Cluster {
-  const work = begin(services, ports)
-  const { units, nodes, links, listeners } = work
+export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster {
+  const work = begin(input, ports)
+  const { units, nodes, listeners, drains, declarations } = work
+  const ask = async (service: string, event: ServiceEvent): Promise<RequestAnswer | undefined> => {
+    const unit = units.get(service)
+    return unit && refusalOf(await unit.handle(event))
+  }
   return {
     start: () => {
       for (const unit of units.values()) unit.start()
@@ -80,17 +128,41 @@ export function createCluster(services: Readonly<Record<string, ServiceConfig>>,
     connected: (node) => link(work, node, true),
     disconnected: (node) => link(work, node, false),
     switchover: (request) => switchover(work, request),
-    services: () => [...units.values()].map((unit) => viewService(unit, { nodes, links })),
+    hold: ({ service, ...asked }) => ask(service, { kind: 'hold', ...asked }),
+    release: ({ service, ...asked }) => ask(service, { kind: 'release', ...asked }),
+    acknowledge: ({ service, ...asked }) => ask(service, { kind: 'acknowledge', ...asked }),
+    drain: (request) => drain(work, request),
+    undrain: (request) => undrain(work, request),
+    declare: (service, declared, record) => declare(work, { service, declared, record }),
+    forget: (request) => forget(work, request),
+    declaration: (service) => declarations.get(service),
+    services: () => {
+      const now = momentOf(work)
+      return [...units.values()].map((unit) => viewService(unit, { nodes, drains, now }))
+    },
     service: (name) => {
       const unit = units.get(name)
-      return unit && viewService(unit, { nodes, links })
+      return unit && viewService(unit, { nodes, drains, now: momentOf(work) })
     },
-    nodes: () => [...nodes.values()].map((node) => viewNode(node, { links, freshFrom: ports.clock.now() - leaseMs })),
+    declared: (name) => {
+      const unit = units.get(name)
+      return unit && { config: unit.config(), origin: unit.origin() }
+    },
+    nodes: () => nodes.all().map((node) => viewNode(node, { nodes, drains, freshFrom: ports.clock.now() - leaseMs })),
     operation: (id) => ports.store.operation(id),
     owns: (service, node) => {
       const decision = units.get(service)?.decision()
       const member = decision?.members[node]
-      return decision?.owner?.node === node && member !== undefined && isFresh(member, momentOf(work))
+      if (decision?.owner?.node !== node || member === undefined) return false
+      const heardAt = Math.max(
+        member.heardAt ?? Number.NEGATIVE_INFINITY,
+        ports.aliveAt(node) ?? Number.NEGATIVE_INFINITY,
+      )
+      return isFresh({ ...member, heardAt: member.heardAt === null ? null : heardAt }, momentOf(work))
+    },
+    audit: async (event) => {
+      const at = ports.clock.wall().toISOString()
+      publish(work, { events: await ports.store.write({ events: [{ at, epoch: null, ...event }] }), operations: [] })
     },
     subscribe: (listener) => {
       listeners.add(listener)
@@ -104,56 +176,72 @@ export function createCluster(services: Readonly<Record<string, ServiceConfig>>,
   }
 }
 
-function begin(services: Readonly<Record<string, ServiceConfig>>, ports: ClusterPorts): Work {
+function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work {
   const stored = ports.store.load()
   const work: Work = {
     ports,
+    retention,
     units: new Map(),
-    nodes: new Map(stored.nodes.map((record) => [record.node, { record, heardAt: null }])),
-    links: new Set(),
-    outbox: createOutbox(),
+    declarations: new Map(stored.declarations.map((record) => [record.service, record])),
+    drains: new Map(stored.drains.map((record) => [record.node, record])),
+    nodes: createNodes(stored.nodes, ports),
     listeners: new Set(),
+    deadlines: createDeadlines(),
+    run: drawId(ports.random),
     aliveAt: ports.clock.now(),
+    pruneAt: ports.clock.now() + pruneOnMs,
     armed: null,
     stopped: false,
   }
-  const shared = {
+  const awake = ports.openLinks().length > 0
+  for (const [service, declared] of services) addUnit(work, { service, declared, stored, awake })
+  return work
+}
+
+type Addition = { service: string; declared: Declared; stored: Stored; awake: boolean }
+
+export function addUnit(work: Work, { service, declared, stored, awake }: Addition): Unit {
+  const { ports, nodes, drains, run } = work
+  const unit: Unit = createUnit({
     ports,
     stored,
-    run: drawId(ports.random),
+    run,
+    awake,
+    service,
+    declared,
     now: momentOf(work),
+    members: nodes.membersOf(service, declared.config.nodes),
+    drained: Object.fromEntries([...drains].map(([node, { by, reason }]) => [node, { by, reason }])),
     moment: () => momentOf(work),
-    command: (node: string, command: Command) => tell(work, node, command),
-    published: (change: Published) => publish(work, change),
-    rearm: () => rearm(work),
-  }
-  for (const [service, config] of Object.entries(services)) {
-    const members = membersOf(service, stored.nodes)
-    work.units.set(service, createUnit({ ...shared, service, config, members }))
-  }
-  return work
+    command: (node, command) => nodes.tell(node, command),
+    published: (change) => publish(work, change),
+    rearm: () => {
+      work.deadlines.set(unit, unit.deadline())
+      rearm(work)
+    },
+  })
+  work.units.set(service, unit)
+  work.deadlines.set(unit, unit.deadline())
+  return unit
 }
 
 function momentOf({ ports }: Work): Moment {
   return { ms: ports.clock.now(), wall: ports.clock.wall().toISOString() }
 }
 
-function tell({ ports, outbox }: Work, node: string, command: Command): void {
-  if (!ports.send(node, [command])) outbox.put(node, command)
-}
-
-function publish({ ports, listeners }: Work, change: Published): void {
+export function publish({ ports, listeners }: Work, change: Published): void {
   for (const { kind, service, node, epoch, text, detail } of change.events) {
     ports.log(alarming.has(kind) ? 'warn' : 'info', { ...detail, event: kind, service, node, epoch, msg: text })
   }
   for (const listener of listeners) listener(change)
 }
 
-/** One timer for everything. It also fires when nothing is due, to notice a standstill. */
-function rearm(work: Work): void {
+/** One timer for everything. Where a standstill can be noticed it also fires when nothing is due. */
+export function rearm(work: Work): void {
   if (work.stopped) return
-  const due = [...work.units.values()].map((unit) => unit.deadline()).filter((at) => at !== null)
-  const at = Math.min(work.aliveAt + aliveMs, ...due)
+  const due = work.deadlines.first() ?? Number.POSITIVE_INFINITY
+  const alive = work.ports.sleeps ? Number.POSITIVE_INFINITY : work.aliveAt + aliveMs
+  const at = Math.min(alive, work.pruneAt, due)
   if (work.armed?.at === at) return
   work.armed?.cancel()
   work.armed = { at, cancel: work.ports.timer.at(at, () => ring(work)) }
@@ -164,7 +252,11 @@ function ring(work: Work): void {
   if (work.stopped) return
   noticeStall(work)
   const at = momentOf(work)
-  for (const unit of work.units.values()) unit.tick(at)
+  for (const unit of work.deadlines.take(at.ms)) {
+    unit.tick(at)
+    work.deadlines.set(unit, unit.deadline())
+  }
+  if (at.ms >= work.pruneAt) prune(work)
   rearm(work)
 }
 
@@ -172,77 +264,115 @@ function noticeStall(work: Work): void {
   const now = work.ports.clock.now()
   const stood = now - work.aliveAt
   work.aliveAt = now
-  if (stood <= stallMs) return
+  if (work.ports.sleeps || stood <= stallMs) return
   const msg = 'control stood still; silence proves nothing for a lease'
   work.ports.log('warn', { event: 'stalled', forMs: Math.round(stood), msg })
   for (const unit of work.units.values()) unit.handle({ kind: 'stalled' }).catch(() => undefined)
 }
 
+function prune(work: Work): void {
+  const { ports, retention } = work
+  const { ageMs, events, operations } = retention
+  work.pruneAt = ports.clock.now() + pruneEveryMs
+  const before = new Date(ports.clock.wall().getTime() - ageMs).toISOString()
+  ports.store.prune({ before, events, operations }).then(
+    (more) => {
+      if (more) work.pruneAt = ports.clock.now() + pruneOnMs
+      rearm(work)
+    },
+    (error: unknown) => ports.log('error', { event: 'prune-failed', message: messageOf(error) }),
+  )
+}
+
 async function report(work: Work, said: Report, via: 'link' | 'post'): Promise<ReportAnswer> {
   noticeStall(work)
+  const { nodes, units } = work
   // What was still on its way when the link closed says nothing about a node that is no longer there.
-  if (via === 'link' && !work.links.has(said.node)) return { commands: [] }
-  const news = admit(work.nodes.get(said.node)?.record, said)
-  if (news === 'former') {
+  if (via === 'link' && !nodes.isLinked(said.node)) return { commands: [], refused: [] }
+  const before = nodes.get(said.node)
+  if (nodes.hear(said) === 'former') {
     const detail = `${said.node} has restarted since the agent that sent this; its former self is not heard`
     return { refusal: { code: 'former-incarnation', detail } }
   }
-  if (news === 'new') remember(work, said)
-  const handled = [...work.units.values()].flatMap((unit) => {
-    const concerned = Object.hasOwn(said.services, unit.service) || Object.hasOwn(unit.decision().members, said.node)
-    return concerned ? [unit.handle(reportEvent(said, unit.service, via))] : []
-  })
+  // A service that the node has stopped running is told so as well.
+  const concerned = new Set([...Object.keys(said.services), ...Object.keys(before?.record.services ?? {})])
+  const refused: RefusedService[] = []
+  const handled: Promise<unknown>[] = []
+  for (const service of concerned) {
+    const unit = units.get(service)
+    if (unit === undefined) continue
+    const { nodes: named } = unit.config()
+    if (named === null || named.includes(said.node)) handled.push(unit.handle(reportEvent(said, service, via)))
+    else if (Object.hasOwn(said.services, service)) {
+      const why = `control's configuration does not name ${said.node} for ${service}: add it under nodes: or targets:`
+      refused.push({ service, why })
+    }
+  }
+  if (before?.record.incarnation !== said.incarnation) handled.push(auditRefused(work, said.node, refused))
   await Promise.all(handled)
-  return { commands: via === 'post' ? work.outbox.take(said.node) : [] }
+  return { commands: via === 'post' ? nodes.takeCommands(said.node) : [], refused }
 }
 
-/** Keeps what the node said, and stores what matters after a restart. */
-function remember({ nodes, ports }: Work, said: Report): void {
-  const known = nodes.get(said.node)?.record
-  const { node, site, incarnation, sequence, services } = said
-  const lastReport = ports.clock.wall().toISOString()
-  const record = { node, site, incarnation, former: formerOf(known, incarnation), sequence, lastReport, services }
-  nodes.set(node, { record, heardAt: ports.clock.now() })
-  if (known !== undefined && !worthStoring(known, record)) return
-  ports.store.write({ node: record }).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error)
-    ports.log('error', { event: 'store-failed', node, message })
-  })
+/** Once for each start of an agent; the agent hears it with every answer. */
+async function auditRefused(work: Work, node: string, refused: readonly RefusedService[]): Promise<void> {
+  const at = work.ports.clock.wall().toISOString()
+  const events = refused.map(({ service, why }) => ({
+    at,
+    kind: 'not-named',
+    service,
+    node,
+    epoch: null,
+    text: why,
+    detail: {},
+  }))
+  if (events.length > 0) publish(work, { events: await work.ports.store.write({ events }), operations: [] })
 }
 
 function link(work: Work, node: string, open: boolean): void {
   noticeStall(work)
-  if (open) work.links.add(node)
-  else work.links.delete(node)
-  work.outbox.clear(node)
+  work.nodes.link(node, open)
   work.ports.log('info', { event: open ? 'node-connected' : 'node-disconnected', node })
-  for (const unit of work.units.values()) {
-    unit.handle({ kind: open ? 'connected' : 'disconnected', node }).catch(() => undefined)
+  for (const service of Object.keys(work.nodes.get(node)?.record.services ?? {})) {
+    work.units
+      .get(service)
+      ?.handle({ kind: open ? 'connected' : 'disconnected', node })
+      .catch(() => undefined)
   }
 }
 
-async function switchover(work: Work, request: SwitchoverRequest): Promise<SwitchoverAnswer | undefined> {
+async function switchover(work: Work, { service, ...asked }: SwitchoverRequest): Promise<SwitchoverAnswer | undefined> {
   noticeStall(work)
-  const { service, ...asked } = request
   const unit = work.units.get(service)
   if (unit === undefined) return undefined
   const id = `op-${drawId(work.ports.random)}`
   const effects = await unit.handle({ kind: 'switchover', id, ...asked })
-  const refused = effects.find((effect) => effect.kind === 'refused')
-  if (refused !== undefined) return { refusal: refused.why }
+  const refused = refusalOf(effects)
+  if (refused !== null) return refused
   const started = effects.findLast((effect) => effect.kind === 'operation' && effect.operation.id === id)
   if (started?.kind !== 'operation') throw new Error('control is stopping')
   return { operation: started.operation }
+}
+
+function refusalOf(effects: Awaited<ReturnType<Unit['handle']>>): RequestAnswer {
+  const refused = effects.find((effect) => effect.kind === 'refused')
+  return refused === undefined ? null : { refusal: refused.why }
 }
 
 const alarming: ReadonlySet<string> = new Set([
   'dual-active',
   'drift',
   'superseded',
+  'higher-epoch',
   'no-target',
   'binding-failed',
   'binding-retrying',
   'switchover-failed',
+  'drain-failed',
+  'failover-failed',
+  'drain-waits',
+  'suppressed',
+  'unreachable',
+  'not-named',
 ])
 
 function reportEvent(said: Report, service: string, via: 'link' | 'post') {
@@ -251,23 +381,10 @@ function reportEvent(said: Report, service: string, via: 'link' | 'post') {
   return { kind: 'report', node, site, incarnation, sequence, via, report, answers, results } as const
 }
 
-function membersOf(service: string, nodes: readonly NodeRecord[]): Member[] {
-  return nodes.flatMap(({ node, site, incarnation, former, sequence, services }) => {
-    const said = services[service]
-    if (said === undefined) return []
-    const { state, priority, basePriority = priority, healthy, since } = said
-    const heard = { link: 'closed', heardAt: null, loweredAt: null } as const
-    return [{ node, site, incarnation, former, sequence, state, priority, basePriority, healthy, since, ...heard }]
-  })
-}
-
-/** A heartbeat that says nothing new is not worth a write. */
-function worthStoring(before: NodeRecord, after: NodeRecord): boolean {
-  const gist = ({ incarnation, site, services }: NodeRecord): string =>
-    JSON.stringify([incarnation, site, Object.entries(services).map(([name, { since: _, ...said }]) => [name, said])])
-  return gist(before) !== gist(after)
-}
-
-function drawId(random: () => number): string {
+export function drawId(random: () => number): string {
   return Array.from({ length: 12 }, () => Math.floor(random() * 36).toString(36)).join('')
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

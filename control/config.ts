@@ -1,13 +1,10 @@
-/**
- * Control's configuration: its schema, and the reader that names every mistake by file, line and key.
- *
- * What the design describes and this version does not do yet is refused by name: a key that is accepted and has no
- * effect would be worse than an error.
- */
+/** Control's configuration: its schema, and the reader that names every mistake by file, line and key. */
 import { z } from 'zod'
-import type { AdapterSchema } from '../adapters/adapter.ts'
-import { duration, notInThisVersion, readConfig } from './config-file.ts'
+import { duration, readConfig } from './config-file.ts'
 import { nameSchema } from './contract.ts'
+import { type AnyAdapterSchema, type ServiceConfig, serviceSchema } from './service-config.ts'
+
+export type { AnyAdapterSchema, BindingConfig, ServiceConfig } from './service-config.ts'
 
 export type Role = 'admin' | 'operator' | 'viewer' | 'node'
 
@@ -19,20 +16,6 @@ export type TokenConfig = {
   readonly token: string
 }
 
-export type BindingConfig = {
-  readonly name: string
-  readonly adapter: string
-  /** Checked by the adapter's own schema, and opaque from then on. */
-  readonly config: unknown
-  readonly targets: Readonly<Record<string, unknown>>
-}
-
-export type ServiceConfig = {
-  /** How long the present owner is asked before a rival is believed, in milliseconds. */
-  readonly confirmMs: number
-  readonly bindings: readonly BindingConfig[]
-}
-
 export type ControlConfig = {
   readonly listen: { readonly host: string; readonly port: number }
   /** A file, or `:memory:`. */
@@ -41,10 +24,17 @@ export type ControlConfig = {
   readonly ownerProbe: 'token' | 'public'
   readonly tokens: readonly TokenConfig[]
   readonly services: Readonly<Record<string, ServiceConfig>>
+  /** Files with the certificate chain and the private key, in PEM. Null: plain HTTP. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null
+  readonly retention: Retention
+  /** What one token may ask for: so many requests a second in the long run, and so many at once. */
+  readonly rateLimit: { readonly perSecond: number; readonly burst: number }
+  /** Where traces of moves go, as OTLP over HTTP. Null: nowhere. */
+  readonly trace: { readonly url: string; readonly headers: Readonly<Record<string, string>> } | null
 }
 
-/** An adapter's schemas without their types: control never looks inside. */
-export type AnyAdapterSchema = AdapterSchema<z.ZodType, z.ZodType>
+/** What is kept of the past: nothing older than `ageMs`, and not more than so many. */
+export type Retention = { readonly ageMs: number; readonly events: number; readonly operations: number }
 
 export type ControlConfigInput = {
   readonly file: string
@@ -66,10 +56,31 @@ export function controlConfigSchema(adapters: readonly AnyAdapterSchema[]): z.Zo
       ownerProbe: z.enum(['token', 'public']).default('token'),
       tokens: tokensSchema,
       services: z.record(nameSchema, serviceSchema(adapters)).default({}),
-      tls: notInThisVersion('TLS is', 'leave it out, and put a reverse proxy that ends TLS in front of control'),
+      tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).optional(),
+      retention: retentionSchema.prefault({}),
+      rateLimit: rateLimitSchema.prefault({}),
+      trace: traceSchema.optional(),
     })
-    .transform(({ tls: _, ...config }) => config)
+    .transform(({ tls, trace, ...config }) => ({ ...config, tls: tls ?? null, trace: trace ?? null }))
 }
+
+const retentionSchema = z
+  .strictObject({
+    age: duration({ min: '1h', max: '87600h' }).default(90 * 24 * 3_600_000),
+    events: z.int().min(100).max(100_000_000).default(100_000),
+    operations: z.int().min(10).max(10_000_000).default(10_000),
+  })
+  .transform(({ age, events, operations }): Retention => ({ ageMs: age, events, operations }))
+
+const rateLimitSchema = z.strictObject({
+  perSecond: z.number().min(0.1).max(1_000_000).default(100),
+  burst: z.int().min(1).max(1_000_000).default(500),
+})
+
+const traceSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).describe('such as http://127.0.0.1:4318/v1/traces'),
+  headers: z.record(z.string().min(1), z.string().meta({ secret: true })).default({}),
+})
 
 const listenSchema = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^[\]:]+)):(\d{1,5})$/.exec(text)
@@ -114,54 +125,4 @@ const tokensSchema = z
       if (sameToken < i)
         problem(i, 'token', `is the same as that of tokens[${sameToken}]; nobody could tell them apart`)
     }
-  })
-
-function serviceSchema(adapters: readonly AnyAdapterSchema[]) {
-  return z
-    .strictObject({
-      confirm: duration({ min: '10ms', max: '10s' }).default(150),
-      bindings: bindingsSchema(adapters),
-      sites: notInThisVersion('an order of sites is', 'leave it out: all sites are equal'),
-      flap: notInThisVersion('flap damping is', 'leave it out'),
-    })
-    .transform(({ confirm, bindings }) => ({ confirmMs: confirm, bindings }))
-}
-
-function bindingsSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<readonly BindingConfig[], unknown> {
-  const [first, ...rest] = adapters.map(bindingSchema)
-  if (first === undefined) throw new Error('control needs at least one adapter')
-  return z
-    .array(z.discriminatedUnion('adapter', [first, ...rest]))
-    .default([])
-    .superRefine((bindings, context) => {
-      for (const [i, { name }] of bindings.entries()) {
-        const same = bindings.findIndex((other) => other.name === name)
-        if (same >= i) continue
-        context.addIssue({ code: 'custom', path: [i, 'name'], message: `is already the name of bindings[${same}]` })
-      }
-    })
-}
-
-function bindingSchema(adapter: AnyAdapterSchema) {
-  return z
-    .strictObject({
-      name: nameSchema,
-      adapter: z.literal(adapter.name),
-      config: adapter.config,
-      drift: driftSchema,
-      targets: z
-        .record(nameSchema, adapter.target)
-        .refine((targets) => Object.keys(targets).length > 0, 'must name at least one node and its target'),
-    })
-    .transform(({ drift: _, ...binding }) => binding)
-}
-
-/** Resources that somebody else changes are put back. The other policies need an operator's queue that is not here yet. */
-const driftSchema = z
-  .enum(['reassert', 'alert', 'freeze'])
-  .default('reassert')
-  .superRefine((drift, context) => {
-    if (drift === 'reassert') return
-    const hint = 'write reassert or leave it out: what somebody else changed is put back, and an event says so'
-    context.addIssue({ code: 'custom', message: `${drift} is not in this version`, params: { hint } })
   })

@@ -10,11 +10,16 @@ export type Links = {
   /** Whether this was the node's present link; the end of a replaced one means nothing. */
   close(node: string, socket: Socket): boolean
   isPresent(node: string, socket: Socket): boolean
+  /** The node's link has carried something. */
+  heard(node: string): void
+  /** When it last did, on the clock; null without a link. */
+  aliveAt(node: string): number | null
   closeAll(reason: string): void
 }
 
-export function createLinks(): Links {
+export function createLinks(clock: { now(): number }): Links {
   const sockets = new Map<string, Socket>()
+  const alive = new Map<string, number>()
   return {
     send: (node, commands) => {
       const socket = sockets.get(node)
@@ -30,10 +35,13 @@ export function createLinks(): Links {
     open: (node, socket) => {
       const former = sockets.get(node)
       sockets.set(node, socket)
+      alive.set(node, clock.now())
       former?.close(4000, 'replaced by a newer link of this node')
     },
     close: (node, socket) => sockets.get(node) === socket && sockets.delete(node),
     isPresent: (node, socket) => sockets.get(node) === socket,
+    heard: (node) => void alive.set(node, clock.now()),
+    aliveAt: (node) => (sockets.has(node) ? (alive.get(node) ?? null) : null),
     closeAll: (reason) => {
       for (const socket of sockets.values()) socket.close(1001, reason)
     },

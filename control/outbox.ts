@@ -13,6 +13,15 @@ export type Outbox = {
   clear(node: string): void
 }
 
+/** Of two commands about the same subject, only the newer one is meant. */
+const subjects: Readonly<Record<Command['kind'], string>> = {
+  ask: 'ask',
+  'take-over': 'priority',
+  lower: 'priority',
+  yield: 'yield',
+  owner: 'owner',
+}
+
 export function createOutbox(): Outbox {
   const waiting = new Map<string, Map<string, Command>>()
   const take = (node: string): Command[] => {
@@ -24,7 +33,7 @@ export function createOutbox(): Outbox {
     put: (node, command) => {
       const mine = waiting.get(node) ?? new Map<string, Command>()
       waiting.set(node, mine)
-      const key = `${command.service} ${command.kind === 'ask' ? 'ask' : 'priority'}`
+      const key = `${command.service} ${subjects[command.kind]}`
       mine.delete(key)
       mine.set(key, command)
     },

@@ -1,37 +1,42 @@
 /**
- * One service at work: its decision, its bindings, and the queue that takes its events one by one.
+ * One service at work: its decision, its bindings, its probes, and the queue that takes its events one by one.
  *
  * An event is handled only when the write that the one before it needed is durable. If that write fails, nothing has
  * changed, neither here nor outside, and the next report brings the same decision again.
  */
 
 import { type Backlog, createBacklog } from './backlog.ts'
-import { createDriver, type Driver } from './binding-driver.ts'
-import type { ServiceConfig } from './config.ts'
+import { type Bindings, createBindings } from './bindings.ts'
 import type { Command } from './contract.ts'
-import { decide, nextDeadline } from './decide.ts'
+import { decide, nextDeadline, refresh } from './decide.ts'
 import {
+  type Asked,
   beginDecision,
   type Decision,
   type Effect,
   type Member,
   type Moment,
   type Operation,
-  type Owner,
   type ServiceEvent,
+  type ServicePolicy,
 } from './decision.ts'
-import type { ClusterPorts } from './ports.ts'
+import type { ClusterPorts, Declared } from './ports.ts'
+import { createProbes, type Probes } from './probes.ts'
 import type { Binding } from './reconcile.ts'
+import { isFenced } from './rules/fencing.ts'
+import type { ServiceConfig } from './service-config.ts'
 import { type Change, type EventRecord, StaleEpochError, type Stored } from './store/store.ts'
 
 /** What the service hands to the cluster around it. */
 export type UnitInput = {
   readonly service: string
-  readonly config: ServiceConfig
+  readonly declared: Declared
   readonly ports: ClusterPorts
-  readonly stored: Stored
+  readonly stored: Pick<Stored, 'owners' | 'epochs' | 'memories' | 'running'>
   readonly members: readonly Member[]
+  readonly drained: Readonly<Record<string, Asked>>
   readonly run: string
+  readonly awake: boolean
   readonly now: Moment
   moment(): Moment
   command(node: string, command: Command): void
@@ -43,11 +48,16 @@ export type UnitInput = {
 
 export type Unit = {
   readonly service: string
-  readonly config: ServiceConfig
+  config(): ServiceConfig
+  origin(): Declared['origin']
   decision(): Decision
   bindings(): readonly { readonly name: string; readonly adapter: string; readonly binding: Binding }[]
   /** Resolves with the effects once they are performed; rejects when they could not be made durable. */
   handle(event: ServiceEvent): Promise<readonly Effect[]>
+  /** Goes on with another configuration once `change` is durable; what is the same in both goes on undisturbed. */
+  redeclare(declared: Declared, change: Change): Promise<void>
+  /** Ends once `change` is durable. */
+  forget(change: Change): Promise<void>
   start(): void
   deadline(): number | null
   tick(now: Moment): void
@@ -59,8 +69,11 @@ export type Unit = {
 const retryMs = 1_000
 
 type Work = UnitInput & {
+  declared: Declared
+  policy: ServicePolicy
   decision: Decision
-  readonly drivers: Map<string, Driver>
+  bindings: Bindings
+  readonly probes: Probes
   readonly backlog: Backlog
   /** Ends when the last event that was taken is dealt with. */
   queue: Promise<unknown>
@@ -70,62 +83,120 @@ type Work = UnitInput & {
 }
 
 export function createUnit(input: UnitInput): Unit {
-  const { service, config, run, now, members, stored } = input
-  const owner = stored.owners[service] ?? null
-  const operation = stored.running.find((running) => running.service === service) ?? null
-  const work: Work = {
-    ...input,
-    decision: beginDecision({ owner, epoch: owner?.epoch ?? 0, members, operation, run, now }),
-    drivers: new Map(),
-    backlog: createBacklog(input),
-    queue: Promise.resolve(),
-    notBefore: Number.NEGATIVE_INFINITY,
-    stopped: false,
-  }
-  addDrivers(work)
+  const work = begin(input)
   return {
-    service,
-    config,
+    service: input.service,
+    config: () => work.declared.config,
+    origin: () => work.declared.origin,
     decision: () => work.decision,
-    bindings: () =>
-      config.bindings.map(({ name, adapter }) => ({ name, adapter, binding: work.drivers.get(name)!.binding() })),
+    bindings: () => work.bindings.all(),
     handle: (event) => handle(work, event),
+    redeclare: (declared, change) => inTurn(work, () => redeclare(work, declared, change)),
+    forget: (change) =>
+      inTurn(work, async () => {
+        await save(work, change)
+        end(work)
+      }),
     start: () => {
-      for (const driver of work.drivers.values()) driver.feed({ kind: 'resumed' })
+      work.bindings.start()
+      work.probes.start(work.declared.config)
       settleIfDone(work)
     },
     deadline: () => deadline(work),
     tick: (at) => tick(work, at),
-    stop: () => stop(work),
+    stop: async () => {
+      end(work)
+      await work.queue
+      await work.backlog.stop()
+    },
   }
+}
+
+function begin(input: UnitInput): Work {
+  const { service, declared, ports, stored, members, drained, run, awake, now } = input
+  const owner = stored.owners[service] ?? null
+  const operation = stored.running.find((running) => running.service === service) ?? null
+  const memory = stored.memories[service]
+  const decision = beginDecision({
+    owner,
+    epoch: stored.epochs[service] ?? owner?.epoch ?? 0,
+    members,
+    drained,
+    operation,
+    flap: declared.config.flap,
+    run,
+    now,
+    awake,
+    ...(memory === undefined ? {} : { memory }),
+  })
+  const backlog = createBacklog(input)
+  // A failed write is logged where it failed, and the next look says the same again.
+  const say = (event: ServiceEvent): void => void handle(work, event).catch(() => undefined)
+  const work: Work = {
+    ...input,
+    policy: policyOf(service, declared),
+    decision,
+    bindings: undefined as unknown as Bindings,
+    probes: createProbes({ ports, rearm: input.rearm, said: say }),
+    backlog,
+    queue: Promise.resolve(),
+    notBefore: Number.NEGATIVE_INFINITY,
+    stopped: false,
+  }
+  work.bindings = createBindings({
+    service,
+    ports,
+    backlog,
+    wanted: () =>
+      work.decision.owner === null ? null : { node: work.decision.owner.node, epoch: work.decision.owner.epoch },
+    presentEpoch: () => (isFenced({ state: work.decision }) ? null : work.decision.epoch),
+    isAwaited: (epoch) => work.decision.move?.operation.epoch === epoch,
+    said: say,
+    changed: () => {
+      settleIfDone(work)
+      input.rearm()
+    },
+  })
+  work.bindings.become(declared)
+  return work
+}
+
+function policyOf(service: string, { config }: Declared): ServicePolicy {
+  const { bindings, probe, hosts: _, nodes: __, ...rest } = config
+  return { ...rest, service, bindings: bindings.map(({ name }) => name), probed: probe !== null }
 }
 
 function handle(work: Work, event: ServiceEvent): Promise<readonly Effect[]> {
   const at = work.moment()
-  const result = work.queue.then(() => (work.stopped ? [] : takeOne(work, event, at)))
+  return inTurn(work, () => takeOne(work, event, at), [])
+}
+
+/** Everything that changes a service waits for what came before it. Nothing happens any more once it has stopped. */
+function inTurn<T>(work: Work, job: () => Promise<T>, ifStopped?: T): Promise<T> {
+  const result = work.queue.then(() => (work.stopped ? (ifStopped as T) : job()))
   work.queue = result.catch(() => undefined)
   return result
 }
 
 async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<readonly Effect[]> {
-  const { service, config, ports } = work
-  const step = decide({ service, confirmMs: config.confirmMs }, work.decision, event, at)
-  const change = changeOf(service, step.effects, work.drivers.keys())
-  let events: readonly EventRecord[] = []
-  try {
-    if (change !== null) events = await ports.store.write(change)
-  } catch (error) {
-    work.notBefore = ports.clock.now() + retryMs
-    ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
-    if (error instanceof StaleEpochError) adopt(work, ports.store.load().owners[service])
-    work.rearm()
-    throw error
-  }
+  const { service, ports } = work
+  // A link may have carried pings since it was last judged, and one of a program that sleeps wakes nobody.
+  const known = refresh(work.decision, ports.aliveAt)
+  const step = decide(work.policy, known, event, at)
+  const change = changeOf(service, step.effects, work.bindings.names())
+  const events = change === null ? [] : await save(work, change)
   work.decision = step.state
+  if (change !== null) ports.measure({ kind: 'decided', what: event.kind, tookMs: ports.clock.now() - at.ms })
   if (work.stopped) return step.effects
   for (const effect of step.effects) {
-    if (effect.kind === 'own') follow(work)
+    if (effect.kind === 'own') {
+      ports.measure({ kind: 'moved', service, reason: effect.reason })
+      work.bindings.follow()
+    }
     if (effect.kind === 'command') work.command(effect.node, effect.command)
+    if (effect.kind === 'operation' && effect.operation.status !== 'running') {
+      ports.measure({ kind: 'ended', operation: effect.operation })
+    }
   }
   if (change !== null) work.published({ events, operations: change.operations ?? [] })
   settleIfDone(work)
@@ -133,34 +204,79 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   return step.effects
 }
 
+async function save(work: Work, change: Change): Promise<readonly EventRecord[]> {
+  const { service, ports } = work
+  try {
+    return await ports.store.write(change)
+  } catch (error) {
+    work.notBefore = ports.clock.now() + retryMs
+    ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
+    if (error instanceof StaleEpochError) adopt(work)
+    work.rearm()
+    throw error
+  }
+}
+
 /** The store knows better: another control minted an epoch, or a write that seemed to fail did not. */
-function adopt(work: Work, stored: Owner | undefined): void {
+function adopt(work: Work): void {
+  const stored = work.ports.store.load().owners[work.service]
   if (stored === undefined || stored.epoch <= work.decision.epoch) return
   work.decision = { ...work.decision, owner: stored, epoch: stored.epoch, confirming: null }
-  follow(work)
+  work.bindings.follow()
 }
 
-function follow({ decision, drivers }: Work): void {
-  const { node, epoch } = decision.owner!
-  for (const driver of drivers.values()) driver.feed({ kind: 'wanted', wanted: { node, epoch } })
+async function redeclare(work: Work, declared: Declared, change: Change): Promise<void> {
+  try {
+    const events = await save(work, change)
+    work.published({ events, operations: [] })
+  } catch (error) {
+    for (const adapter of declared.adapters.values()) adapter.dispose()
+    throw error
+  }
+  work.declared = declared
+  work.policy = policyOf(work.service, declared)
+  const { nodes, origins } = declared.config
+  const { members } = work.decision
+  const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
+  const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
+  work.decision = { ...work.decision, members: Object.fromEntries(named), origins: Object.fromEntries(probed) }
+  const { owner } = work.decision
+  // An owner that may not take part any more will not come back: its silence is an answer.
+  if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {
+    work.decision = { ...work.decision, believeFrom: Number.NEGATIVE_INFINITY }
+  }
+  work.bindings.become(declared)
+  work.bindings.start()
+  work.probes.start(declared.config)
+  // What the old words did not allow may be due by the new ones.
+  handle(work, { kind: 'tick' }).catch(() => undefined)
 }
 
+function end(work: Work): void {
+  work.stopped = true
+  work.bindings.stop()
+  work.probes.stop()
+}
+
+/** Tells the move under way when everything outside is where it belongs. */
 function settleIfDone(work: Work): void {
-  const epoch = work.decision.owner?.epoch
-  if (work.decision.switchover?.stage !== 'settling' || epoch === undefined) return
-  const settled = [...work.drivers.values()].every((driver) => {
-    const { state, wanted } = driver.binding()
-    return state === 'settled' && wanted?.epoch === epoch
-  })
-  // A failed write is logged where it failed, and the next change of a binding or the deadline asks again.
-  if (settled) handle(work, { kind: 'settled', epoch }).catch(() => undefined)
+  const { move, owner } = work.decision
+  if (move?.stage !== 'settling' || owner === null || move.operation.steps.some(({ name }) => name === 'settled'))
+    return
+  if (work.bindings.haveSettled(owner.epoch))
+    handle(work, { kind: 'settled', epoch: owner.epoch }).catch(() => undefined)
 }
 
-function deadline({ decision, notBefore, backlog, drivers }: Work): number | null {
+function deadline({ decision, notBefore, backlog, bindings, probes }: Work): number | null {
   const mine = nextDeadline(decision)
-  const due = [...drivers.values()].map((driver) => driver.deadline())
-  const all = [mine === null ? null : Math.max(mine, notBefore), backlog.deadline(), ...due].filter((at) => at !== null)
-  return all.length === 0 ? null : Math.min(...all)
+  const all = [
+    mine === null ? null : Math.max(mine, notBefore),
+    backlog.deadline(),
+    bindings.deadline(),
+    probes.deadline(),
+  ]
+  const due = all.filter((at) => at !== null)
+  return due.length === 0 ? null : Math.min(...due)
 }
 
 function tick(work: Work, at: Moment): void {
@@ -174,54 +290,22 @@ function tick(work: Work, at: Moment): void {
     }
     handle(work, { kind: 'tick' }).then(dealtWith, () => undefined)
   }
-  for (const driver of work.drivers.values()) {
-    const due = driver.deadline()
-    if (due !== null && at.ms >= due) driver.tick()
-  }
+  work.bindings.tick(at.ms)
+  work.probes.tick(at.ms)
   work.backlog.tick(at)
 }
 
-async function stop(work: Work): Promise<void> {
-  work.stopped = true
-  for (const driver of work.drivers.values()) driver.stop()
-  await work.queue
-  await work.backlog.stop()
-}
-
-function addDrivers(work: Work): void {
-  const { service, config, ports, drivers } = work
-  const stored = new Map(ports.store.bindings(service).map((record) => [record.binding, record]))
-  const { owner } = work.decision
-  const wanted = owner === null ? null : { node: owner.node, epoch: owner.epoch }
-  for (const { name, targets } of config.bindings) {
-    const record = stored.get(name)
-    const driver = createDriver({
-      adapter: ports.adapters(service, name),
-      targets: new Set(Object.keys(targets)),
-      wanted,
-      settled: record?.state === 'settled' && record.epoch === wanted?.epoch,
-      ports,
-      presentEpoch: () => work.decision.epoch,
-      changed: (before, said) => {
-        const binding = driver.binding()
-        work.backlog.add({ name, before, binding, said })
-        if (binding.state !== before.state) settleIfDone(work)
-        work.rearm()
-      },
-    })
-    drivers.set(name, driver)
-  }
-}
-
 /** What of a step has to be durable before anything leaves; null when nothing has. */
-function changeOf(service: string, effects: readonly Effect[], bindings: Iterable<string>): Change | null {
-  const own = effects.find((effect) => effect.kind === 'own')
+function changeOf(service: string, effects: readonly Effect[], bindings: readonly string[]): Change | null {
+  const own = effects.findLast((effect) => effect.kind === 'own')
+  const remembered = effects.findLast((effect) => effect.kind === 'remember')
   const operations = effects.filter((effect) => effect.kind === 'operation').map(({ operation }) => operation)
   const events = effects.filter((effect) => effect.kind === 'event').map(({ event }) => event)
-  if (own === undefined && operations.length === 0 && events.length === 0) return null
-  if (own === undefined) return { operations, events }
+  if (own === undefined && remembered === undefined && operations.length === 0 && events.length === 0) return null
+  const memory = remembered === undefined ? {} : { memory: { service, memory: remembered.memory } }
+  if (own === undefined) return { operations, events, ...memory }
   const { owner } = own
-  const intended = [...bindings].map((binding) => ({
+  const intended = bindings.map((binding) => ({
     service,
     binding,
     node: owner.node,
@@ -231,7 +315,7 @@ function changeOf(service: string, effects: readonly Effect[], bindings: Iterabl
     attempts: 0,
     lastError: null,
   }))
-  return { owner: { service, owner }, bindings: intended, operations, events }
+  return { owner: { service, owner }, bindings: intended, operations, events, ...memory }
 }
 
 function messageOf(error: unknown): string {

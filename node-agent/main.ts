@@ -117,7 +117,8 @@ function linkToControl(config: AgentConfig, incarnation: string, child: VrrpChil
     onCommand(command) {
       if (command.kind !== 'ask')
         log('info', { event: 'command', ...command, msg: `control says ${command.kind} for ${command.service}` })
-      child.send(toVrrp(command))
+      const message = toVrrp(command)
+      if (message !== undefined) child.send(message)
     },
     onChange(connected, why) {
       if (connected) {
@@ -133,7 +134,7 @@ function toVrrp(command: Command) {
   const { kind, id } = command
   // The process itself must answer: a supervisor that lives proves nothing about a process that hangs.
   if (kind === 'ask') return { kind: 'status', id } as const
-  return command
+  return kind === 'take-over' || kind === 'lower' ? command : undefined
 }
 
 /** What holds of every service while no VRRP process runs. */

@@ -18,10 +18,10 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 
 /** Files without input, output, clock, random, log or await: functions of their arguments. */
 const pure = (name: string): boolean =>
-  /^(node-agent\/(vrrp|wire)|control\/import)\//.test(name) ||
+  /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
-    ...['decide', 'decision', 'switchover', 'turn', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
+    ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
   ].includes(name)
 
 /** Every module that a file names: static, dynamic and type imports, and re-exports. */

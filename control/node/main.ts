@@ -12,12 +12,12 @@ import { createAdapter } from '../../adapters/registry.ts'
 import { createApp } from '../app.ts'
 import { createAuthenticate, hashToken } from '../auth.ts'
 import { type Cluster, createCluster } from '../cluster.ts'
-import type { ControlConfig } from '../config.ts'
+import type { ControlConfig, ServiceConfig } from '../config.ts'
 import { createLinks, type Links } from '../links.ts'
-import type { ClusterPorts, Log } from '../ports.ts'
+import type { ClusterPorts, Declared, Log } from '../ports.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
-import type { Store, TokenRecord } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
@@ -50,12 +50,12 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
   const database = openDatabase(config.database, refuseNewer)
   try {
     const store = openStore(config.database, () => createSqlStore(database))
-    const tokens = await storeTokens(store, config)
-    const adapters = await createAdapters(config)
-    const links = createLinks()
-    const ports = createPorts({ store, adapters, links, log })
-    const cluster = createCluster(config.services, ports)
-    const authenticate = createAuthenticate(tokens)
+    await storeTokens(store, config)
+    const services = await declareAll(config.services)
+    const links = createLinks(clock)
+    const ports = createPorts({ store, links, log })
+    const cluster = createCluster({ services, retention: config.retention }, ports)
+    const authenticate = createAuthenticate(() => store.tokens())
     const { ownerProbe } = config
     const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, upgrade: upgradeWebSocket })
     const server = await listen(app.fetch, config.listen)
@@ -92,31 +92,40 @@ function guessable({ tokens }: ControlConfig): string[] {
   return tokens.filter(({ token }) => token.length < 16).map(({ name }) => name)
 }
 
-async function storeTokens(store: Store, { tokens }: ControlConfig): Promise<readonly TokenRecord[]> {
+async function storeTokens(store: Store, { tokens }: ControlConfig): Promise<void> {
+  const createdAt = new Date().toISOString()
   const records = await Promise.all(
-    tokens.map(async ({ name, role, node, token }) => ({ name, role, node, hash: await hashToken(token) })),
-  )
-  await store.setTokens(records)
-  return store.tokens()
-}
-
-/** All of them before anything is decided, so that loading a provider's SDK is never in the path of a move. */
-async function createAdapters({ services }: ControlConfig): Promise<ReadonlyMap<string, Adapter>> {
-  const made = Object.entries(services).flatMap(([service, { bindings }]) =>
-    bindings.map(async ({ name, adapter, config, targets }) => {
-      return [`${service} ${name}`, await createAdapter(adapter, { config, targets })] as const
+    tokens.map(async ({ name, role, node, token }) => {
+      const hash = await hashToken(token)
+      return { id: hash.slice(0, 12), name, role, node, hash, origin: 'file', createdAt, expiresAt: null } as const
     }),
   )
+  await store.setTokens('file', records)
+}
+
+/** All adapters before anything is decided, so that loading a provider's SDK is never in the path of a move. */
+async function declareAll(services: ControlConfig['services']): Promise<ReadonlyMap<string, Declared>> {
+  const made = Object.entries(services).map(async ([service, config]) => {
+    return [service, { config, adapters: await createAdapters(config), origin: 'file' }] as const
+  })
   return new Map(await Promise.all(made))
 }
 
-type PortsInput = { store: Store; adapters: ReadonlyMap<string, Adapter>; links: Links; log: Log }
+async function createAdapters({ bindings }: ServiceConfig): Promise<ReadonlyMap<string, Adapter>> {
+  const made = bindings.map(async ({ name, adapter, config, targets }) => {
+    return [name, await createAdapter(adapter, { config, targets })] as const
+  })
+  return new Map(await Promise.all(made))
+}
 
-function createPorts({ store, adapters, links, log }: PortsInput): ClusterPorts {
+const clock = { now: () => performance.now(), wall: () => new Date() }
+
+type PortsInput = { store: Store; links: Links; log: Log }
+
+function createPorts({ store, links, log }: PortsInput): ClusterPorts {
   return {
     store,
-    adapters: (service, binding) => adapters.get(`${service} ${binding}`)!,
-    clock: { now: () => performance.now(), wall: () => new Date() },
+    clock,
     timer: {
       at: (ms, work) => {
         // The server keeps the process alive; a timer of somebody who waits must not keep it from ending.
@@ -125,6 +134,11 @@ function createPorts({ store, adapters, links, log }: PortsInput): ClusterPorts 
       },
     },
     send: links.send,
+    aliveAt: links.aliveAt,
+    openLinks: () => [],
+    sleeps: false,
+    probe: () => Promise.resolve('no probe is made in this version'),
+    measure: () => undefined,
     random: Math.random,
     log,
   }

@@ -43,6 +43,12 @@ function link(input: RouteInput, node: string): LinkEvents {
     },
     onMessage: ({ data }) => {
       if (socket === undefined || !links.isPresent(node, socket)) return
+      links.heard(node)
+      // "As in my last report on this link": answered without being looked at, as a runtime that sleeps does it.
+      if (data === 'ping') {
+        socket.send('pong')
+        return
+      }
       const taken = read(data, node)
       if ('wrong' in taken) {
         ports.log('warn', { event: 'bad-report', node, msg: taken.wrong })
@@ -52,6 +58,7 @@ function link(input: RouteInput, node: string): LinkEvents {
       cluster.report(taken.report, 'link').then(
         (answer) => {
           if ('refusal' in answer) refuse(answer.refusal.code)
+          else if (answer.refused.length > 0) socket?.send(JSON.stringify({ commands: [], refused: answer.refused }))
         },
         // Logged where it failed; the node's next report brings the same again.
         () => undefined,

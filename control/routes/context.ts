@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Authenticate, Env } from '../auth.ts'
 import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
+import type { Operation } from '../decision.ts'
 import type { Links, Socket } from '../links.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
@@ -77,14 +78,32 @@ export const eventSchema = z.object({
 
 export const operationSchema = z.object({
   id: z.string(),
-  kind: z.literal('switchover'),
+  kind: z.enum(['switchover', 'drain', 'failover']),
   service: z.string(),
   from: z.string().nullable(),
   to: z.string(),
-  priority: z.int(),
+  epoch: z.int().nullable(),
+  priority: z.int().nullable(),
   reason: z.string().nullable(),
-  by: z.string(),
+  by: z.string().nullable(),
   status: z.enum(['running', 'done', 'failed']),
-  steps: z.array(z.object({ name: z.string(), at: z.string() })),
+  steps: z.array(z.object({ name: z.string(), at: z.string(), afterMs: z.number() })),
   failure: z.string().nullable(),
+  report: z
+    .object({
+      detectMs: z.number().nullable(),
+      decideMs: z.number().nullable(),
+      acceptedMs: z.number().nullable(),
+      visibleMs: z.number().nullable(),
+      seenMs: z.number().nullable(),
+      bindings: z.array(
+        z.object({ name: z.string(), acceptedMs: z.number().nullable(), visibleMs: z.number().nullable() }),
+      ),
+    })
+    .nullable(),
 })
+
+/** An operation as it goes out: the schema's arrays are not readonly, and nobody changes them. */
+export function operationBody(operation: Operation): z.infer<typeof operationSchema> {
+  return operation as z.infer<typeof operationSchema>
+}

@@ -12,6 +12,7 @@ const nodeSchema = z.object({
   fresh: z.boolean(),
   incarnation: z.string(),
   lastReport: z.string(),
+  drain: z.object({ by: z.string(), reason: z.string().nullable(), since: z.string() }).nullable(),
   services: z.record(z.string(), serviceReportSchema),
 })
 
@@ -54,7 +55,8 @@ export function nodeRoutes({ cluster, authenticate }: RouteInput): OpenAPIHono<E
     }
     const answer = await cluster.report(said, 'post')
     if ('refusal' in answer) throw new ProblemError({ status: 409, ...answer.refusal })
-    return context.json({ commands: [...answer.commands] }, 200)
+    const refused = answer.refused.length === 0 ? {} : { refused: [...answer.refused] }
+    return context.json({ commands: [...answer.commands], ...refused }, 200)
   })
   return router
 }

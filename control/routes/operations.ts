@@ -4,7 +4,14 @@ import { allow, type Env } from '../auth.ts'
 import { duration } from '../config-file.ts'
 import type { Operation } from '../decision.ts'
 import { notFound } from '../problem.ts'
-import { createRouter, jsonContent, operationSchema, problemContent, type RouteInput } from './context.ts'
+import {
+  createRouter,
+  jsonContent,
+  operationBody,
+  operationSchema,
+  problemContent,
+  type RouteInput,
+} from './context.ts'
 
 export function operationRoutes(input: RouteInput): OpenAPIHono<Env> {
   const router = createRouter()
@@ -24,7 +31,7 @@ export function operationRoutes(input: RouteInput): OpenAPIHono<Env> {
     const { id } = context.req.valid('param')
     const operation = await ended(input, id, context.req.valid('query').wait ?? 0)
     if (operation === undefined) throw notFound(`operation ${id}`)
-    return context.json({ ...operation, steps: [...operation.steps] }, 200)
+    return context.json(operationBody(operation), 200)
   })
   return router
 }

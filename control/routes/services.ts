@@ -3,11 +3,19 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { allow, type Env } from '../auth.ts'
 import { nameSchema, routerStateSchema } from '../contract.ts'
 import { notFound, ProblemError } from '../problem.ts'
-import { createRouter, jsonContent, operationSchema, problemContent, type RouteInput, serviceParam } from './context.ts'
+import {
+  createRouter,
+  jsonContent,
+  operationBody,
+  operationSchema,
+  problemContent,
+  type RouteInput,
+  serviceParam,
+} from './context.ts'
 
 const serviceSchema = z.object({
   service: z.string(),
-  phase: z.enum(['settled', 'moving', 'degraded', 'unowned']),
+  phase: z.enum(['settled', 'moving', 'degraded', 'held', 'suppressed', 'unowned']),
   owner: z.object({ node: z.string(), site: z.string(), epoch: z.int(), since: z.string() }).nullable(),
   members: z.array(
     z.object({
@@ -16,6 +24,9 @@ const serviceSchema = z.object({
       state: routerStateSchema,
       priority: z.int(),
       healthy: z.boolean(),
+      fault: z.string().nullable(),
+      solo: z.boolean(),
+      drained: z.boolean(),
       connected: z.boolean(),
       lastReport: z.string().nullable(),
     }),
@@ -32,6 +43,14 @@ const serviceSchema = z.object({
       lastError: z.string().nullable(),
     }),
   ),
+  sites: z.array(z.string()),
+  origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
+  reachable: z.boolean().nullable(),
+  hold: z.object({ by: z.string(), reason: z.string().nullable(), since: z.string() }).nullable(),
+  suppressedUntil: z.string().nullable(),
+  dualActive: z.boolean(),
+  higherEpoch: z.int().nullable(),
+  operation: z.string().nullable(),
 })
 
 const switchoverSchema = z.strictObject({ to: nameSchema.optional(), reason: z.string().min(1).max(500).optional() })
@@ -92,7 +111,7 @@ function addSwitchover(router: OpenAPIHono<Env>, { cluster, authenticate }: Rout
     if ('refusal' in answer) throw new ProblemError({ status: 409, ...answer.refusal })
     const { operation } = answer
     const headers = { location: `/v1/operations/${operation.id}` }
-    return context.json({ operation: { ...operation, steps: [...operation.steps] } }, 202, headers)
+    return context.json({ operation: operationBody(operation) }, 202, headers)
   })
 }
 

@@ -59,6 +59,38 @@ const migrations: readonly (readonly string[])[] = [
       hash TEXT NOT NULL UNIQUE
     ) STRICT`,
   ],
+  [
+    `CREATE TABLE memories (
+      service TEXT PRIMARY KEY,
+      record TEXT NOT NULL
+    ) STRICT`,
+    `CREATE TABLE drains (
+      node TEXT PRIMARY KEY,
+      record TEXT NOT NULL
+    ) STRICT`,
+    `CREATE TABLE declarations (
+      service TEXT PRIMARY KEY,
+      version INTEGER NOT NULL,
+      text TEXT NOT NULL,
+      by_whom TEXT NOT NULL,
+      at TEXT NOT NULL
+    ) STRICT`,
+    `CREATE INDEX events_by_service ON events (service, id)`,
+    `ALTER TABLE operations ADD COLUMN ended_at TEXT`,
+    `CREATE INDEX operations_by_service ON operations (service)`,
+    // Those of the configuration are stored anew at each start.
+    `DROP TABLE tokens`,
+    `CREATE TABLE tokens (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL,
+      role TEXT NOT NULL,
+      node TEXT,
+      hash TEXT NOT NULL UNIQUE,
+      origin TEXT NOT NULL,
+      created_at TEXT NOT NULL,
+      expires_at TEXT
+    ) STRICT`,
+  ],
 ]
 
 /** The database was written by a newer Holdfast; nothing in it was touched. */

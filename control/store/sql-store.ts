@@ -1,15 +1,18 @@
 /** The store on any `Sql`. Every change is one transaction; every read returns what the last durable one left. */
 
 import type { Role } from '../config.ts'
-import type { Operation } from '../decision.ts'
+import { emptyMemory, type Hold, type Memory, type Operation } from '../decision.ts'
 import type { BindingWord } from '../reconcile.ts'
 import { migrate } from './migrations.ts'
 import type { Row, Sql } from './sql.ts'
 import {
   type BindingRecord,
   type Change,
+  type DeclarationRecord,
+  type DrainRecord,
   type EventRecord,
   type NodeRecord,
+  type Prune,
   StaleEpochError,
   type Store,
   type TokenRecord,
@@ -19,7 +22,15 @@ import {
 export function createSqlStore(sql: Sql): Store {
   migrate(sql)
   return {
-    load: () => ({ owners: readOwners(sql), nodes: readNodes(sql), running: readRunning(sql) }),
+    load: () => ({
+      owners: readOwners(sql),
+      epochs: readEpochs(sql),
+      memories: readMemories(sql),
+      drains: readDrains(sql),
+      declarations: readDeclarations(sql),
+      nodes: readNodes(sql),
+      running: readRunning(sql),
+    }),
     write: (change) => sql.write(() => apply(sql, change)),
     events: ({ since, limit, service }) =>
       sql
@@ -32,27 +43,46 @@ export function createSqlStore(sql: Sql): Store {
         )
         .map(eventOf),
     lastEventId: () => Number(sql.all('SELECT max(id) AS id FROM events')[0]?.id ?? 0),
+    firstEventId: () => Number(sql.all('SELECT min(id) AS id FROM events')[0]?.id ?? 0),
     operation: (id) => sql.all('SELECT record FROM operations WHERE id = ?', id).map(operationOf)[0],
     bindings: (service) => sql.all('SELECT * FROM bindings WHERE service = ? ORDER BY binding', service).map(bindingOf),
     tokens: () => sql.all('SELECT * FROM tokens ORDER BY name').map(tokenOf),
-    setTokens: (tokens) => sql.write(() => replaceTokens(sql, tokens)),
+    operations: ({ service, limit }) =>
+      sql
+        .all(
+          'SELECT record FROM operations WHERE ? IS NULL OR service = ? ORDER BY rowid DESC LIMIT ?',
+          service ?? null,
+          service ?? null,
+          limit,
+        )
+        .map(operationOf),
+    setTokens: (origin, tokens) => sql.write(() => replaceTokens(sql, origin, tokens)),
+    addToken: (token) => sql.write(() => insertToken(sql, token)),
+    removeToken: (id) => sql.write(() => sql.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0),
+    prune: (limits) => sql.write(() => prune(sql, limits)),
   }
 }
 
-function apply(sql: Sql, { owner, bindings = [], events = [], operations = [], node }: Change): EventRecord[] {
+function apply(sql: Sql, change: Change): EventRecord[] {
+  const { owner, bindings = [], events = [], operations = [], node, memory, drain, declaration } = change
+  if (declaration !== undefined) writeDeclaration(sql, declaration)
   if (owner !== undefined) writeOwner(sql, owner)
   for (const binding of bindings) writeBinding(sql, binding)
   for (const operation of operations) {
     sql.all(
-      `INSERT INTO operations (id, service, status, record) VALUES (?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET status = excluded.status, record = excluded.record`,
+      `INSERT INTO operations (id, service, status, record, ended_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET status = excluded.status, record = excluded.record, ended_at = excluded.ended_at`,
       operation.id,
       operation.service,
       operation.status,
       JSON.stringify(operation),
+      operation.status === 'running' ? null : (operation.steps.at(-1)?.at ?? ''),
     )
   }
   if (node !== undefined) writeNode(sql, node)
+  if (memory !== undefined) writeRecord(sql, 'memories (service', memory.service, memory.memory)
+  if (drain?.drain === null) sql.all('DELETE FROM drains WHERE node = ?', drain.node)
+  else if (drain !== undefined) writeRecord(sql, 'drains (node', drain.node, drain.drain)
   return events.map((event) => {
     // Counted inside the transaction, so that a change that is rolled back leaves no gap.
     const [row] = sql.all(
@@ -114,21 +144,109 @@ function writeNode(sql: Sql, node: NodeRecord): void {
   )
 }
 
-function replaceTokens(sql: Sql, tokens: readonly TokenRecord[]): void {
-  sql.all('DELETE FROM tokens')
-  for (const { name, role, node, hash } of tokens) {
-    sql.all('INSERT INTO tokens (name, role, node, hash) VALUES (?, ?, ?, ?)', name, role, node, hash)
+/** `table` with the name of its key, such as `drains (node`. */
+function writeRecord(sql: Sql, table: 'memories (service' | 'drains (node', key: string, record: Memory | Hold): void {
+  sql.all(`INSERT OR REPLACE INTO ${table}, record) VALUES (?, ?)`, key, JSON.stringify(record))
+}
+
+function writeDeclaration(sql: Sql, { service, record }: NonNullable<Change['declaration']>): void {
+  if (record === null) {
+    // The row stays for its epoch.
+    sql.all(`UPDATE services SET node = '' WHERE service = ?`, service)
+    for (const table of ['declarations', 'bindings', 'memories']) {
+      sql.all(`DELETE FROM ${table} WHERE service = ?`, service)
+    }
+    return
   }
+  sql.all(
+    'INSERT OR REPLACE INTO declarations (service, version, text, by_whom, at) VALUES (?, ?, ?, ?, ?)',
+    service,
+    record.version,
+    record.text,
+    record.by,
+    record.at,
+  )
+}
+
+function replaceTokens(sql: Sql, origin: TokenRecord['origin'], tokens: readonly TokenRecord[]): void {
+  sql.all('DELETE FROM tokens WHERE origin = ?', origin)
+  for (const token of tokens) insertToken(sql, token)
+}
+
+function insertToken(sql: Sql, { id, name, role, node, hash, origin, createdAt, expiresAt }: TokenRecord): void {
+  sql.all(
+    'INSERT INTO tokens (id, name, role, node, hash, origin, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    id,
+    name,
+    role,
+    node,
+    hash,
+    origin,
+    createdAt,
+    expiresAt,
+  )
+}
+
+const pruneRows = 2_000
+
+/** The oldest first, and up to the first that is to be kept, so that what is kept of the events has no gap. */
+function prune(sql: Sql, { before, events, operations }: Prune): boolean {
+  const goneEvents = sql.all(
+    `DELETE FROM events WHERE id IN (
+       SELECT id FROM events WHERE id < max(
+         (SELECT coalesce((SELECT min(id) FROM events WHERE at >= ?), (SELECT max(id) FROM events))),
+         (SELECT max(id) FROM events) - ? + 1) ORDER BY id LIMIT ?) RETURNING id`,
+    before,
+    events,
+    pruneRows,
+  ).length
+  const goneOperations = sql.all(
+    `DELETE FROM operations WHERE rowid IN (
+       SELECT rowid FROM operations WHERE status != 'running'
+         AND (ended_at < ? OR rowid <= (SELECT rowid FROM operations ORDER BY rowid DESC LIMIT 1 OFFSET ?))
+       ORDER BY rowid LIMIT ?) RETURNING id`,
+    before,
+    operations,
+    pruneRows,
+  ).length
+  return goneEvents === pruneRows || goneOperations === pruneRows
 }
 
 function readOwners(sql: Sql) {
-  const rows = sql.all('SELECT * FROM services')
+  const rows = sql.all(`SELECT * FROM services WHERE node != ''`)
   return Object.fromEntries(
     rows.map((row) => [
       String(row.service),
       { node: String(row.node), site: String(row.site), epoch: Number(row.epoch), since: String(row.since) },
     ]),
   )
+}
+
+function readEpochs(sql: Sql): Record<string, number> {
+  const rows = sql.all('SELECT service, epoch FROM services')
+  return Object.fromEntries(rows.map((row) => [String(row.service), Number(row.epoch)]))
+}
+
+function readMemories(sql: Sql): Record<string, Memory> {
+  const rows = sql.all('SELECT * FROM memories')
+  return Object.fromEntries(
+    rows.map((row) => [String(row.service), { ...emptyMemory, ...(JSON.parse(String(row.record)) as Memory) }]),
+  )
+}
+
+function readDrains(sql: Sql): DrainRecord[] {
+  const rows = sql.all('SELECT * FROM drains ORDER BY node')
+  return rows.map((row) => ({ node: String(row.node), ...(JSON.parse(String(row.record)) as Hold) }))
+}
+
+function readDeclarations(sql: Sql): DeclarationRecord[] {
+  return sql.all('SELECT * FROM declarations ORDER BY service').map((row) => ({
+    service: String(row.service),
+    version: Number(row.version),
+    text: String(row.text),
+    by: String(row.by_whom),
+    at: String(row.at),
+  }))
 }
 
 function readNodes(sql: Sql): NodeRecord[] {
@@ -178,7 +296,16 @@ function bindingOf(row: Row): BindingRecord {
 }
 
 function tokenOf(row: Row): TokenRecord {
-  return { name: String(row.name), role: String(row.role) as Role, node: textOf(row.node), hash: String(row.hash) }
+  return {
+    id: String(row.id),
+    name: String(row.name),
+    role: String(row.role) as Role,
+    node: textOf(row.node),
+    hash: String(row.hash),
+    origin: String(row.origin) as TokenRecord['origin'],
+    createdAt: String(row.created_at),
+    expiresAt: textOf(row.expires_at),
+  }
 }
 
 function textOf(value: Row[string] | undefined): string | null {

@@ -4,7 +4,7 @@
 
 import type { Role } from '../config.ts'
 import type { ServiceReport } from '../contract.ts'
-import type { AuditEvent, Operation, Owner } from '../decision.ts'
+import type { AuditEvent, Hold, Memory, Operation, Owner } from '../decision.ts'
 import type { BindingWord } from '../reconcile.ts'
 
 export type BindingRecord = {
@@ -32,13 +32,32 @@ export type NodeRecord = {
 /** Ids grow by exactly one; a gap means that somebody has removed lines. */
 export type EventRecord = AuditEvent & { readonly id: number }
 
-/** `hash` is the SHA-256 of the token in hexadecimal; the token itself is stored nowhere. */
+/** `hash` is the SHA-256 of the token in hexadecimal; the token itself is stored nowhere. Several may share a name. */
 export type TokenRecord = {
+  readonly id: string
   readonly name: string
   readonly role: Role
   readonly node: string | null
   readonly hash: string
+  /** `file`: from the configuration, and gone when it is gone there. */
+  readonly origin: 'file' | 'api'
+  readonly createdAt: string
+  /** Wall-clock time from which it is refused. Null: never. */
+  readonly expiresAt: string | null
 }
+
+/** A service that was declared over the API; `text` is the JSON that was given, checked. */
+export type DeclarationRecord = {
+  readonly service: string
+  /** Grows with every change. */
+  readonly version: number
+  readonly text: string
+  readonly by: string
+  readonly at: string
+}
+
+/** A node that is drained: since when, by whom, why. */
+export type DrainRecord = { readonly node: string } & Hold
 
 export type Change = {
   /** Refused as a whole with `StaleEpochError` unless the epoch is higher than the stored one. */
@@ -47,10 +66,20 @@ export type Change = {
   readonly events?: readonly AuditEvent[]
   readonly operations?: readonly Operation[]
   readonly node?: NodeRecord
+  readonly memory?: { readonly service: string; readonly memory: Memory }
+  /** `drain` null: the node takes part again. */
+  readonly drain?: { readonly node: string; readonly drain: Hold | null }
+  /** `record` null: the service is forgotten, with its bindings; its epoch is kept, so that it never shrinks. */
+  readonly declaration?: { readonly service: string; readonly record: DeclarationRecord | null }
 }
 
 export type Stored = {
   readonly owners: Readonly<Record<string, Owner>>
+  /** The highest epoch ever minted for each service, also for one that has been forgotten. */
+  readonly epochs: Readonly<Record<string, number>>
+  readonly memories: Readonly<Record<string, Memory>>
+  readonly drains: readonly DrainRecord[]
+  readonly declarations: readonly DeclarationRecord[]
   readonly nodes: readonly NodeRecord[]
   /** Operations that had not ended. */
   readonly running: readonly Operation[]
@@ -63,17 +92,29 @@ export type EventQuery = {
   readonly service?: string
 }
 
+/** Nothing older than `before` (wall-clock time), and at most so many of each. Running operations stay. */
+export type Prune = { readonly before: string; readonly events: number; readonly operations: number }
+
 export type Store = {
   load(): Stored
   /** Resolves when durable, with the numbered events. Rejects when nothing of it was stored. */
   write(change: Change): Promise<readonly EventRecord[]>
   events(query: EventQuery): EventRecord[]
   lastEventId(): number
+  /** The id of the oldest event that is kept; 0 without any. */
+  firstEventId(): number
   operation(id: string): Operation | undefined
+  /** The newest first. */
+  operations(query: { readonly service?: string; readonly limit: number }): Operation[]
   bindings(service: string): BindingRecord[]
   tokens(): TokenRecord[]
-  /** Makes the stored tokens exactly these. */
-  setTokens(tokens: readonly TokenRecord[]): Promise<void>
+  /** Makes the stored tokens of this origin exactly these. */
+  setTokens(origin: TokenRecord['origin'], tokens: readonly TokenRecord[]): Promise<void>
+  addToken(token: TokenRecord): Promise<void>
+  /** False when there was none. */
+  removeToken(id: string): Promise<boolean>
+  /** Removes at most some thousand rows, so that nobody waits long. True when there may be more to remove. */
+  prune(limits: Prune): Promise<boolean>
 }
 
 /** Somebody else has minted this epoch or a higher one: a second control on the same store, or a write that seemed to fail. */

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { readControlConfig } from '../../control/config.ts'
 import { ConfigError, describeProblem } from '../../control/config-file.ts'
+import { serviceDefaults } from '../../control/service-config.ts'
 
 const adapters = [
   { name: 'memory', config: z.strictObject({}), target: z.strictObject({}) },
@@ -60,7 +61,9 @@ services:
     ],
     services: {
       web: {
+        ...serviceDefaults,
         confirmMs: 36.5,
+        nodes: ['n1'],
         bindings: [
           {
             name: 'eip',
@@ -70,8 +73,12 @@ services:
           },
         ],
       },
-      bare: { confirmMs: 150, bindings: [] },
+      bare: serviceDefaults,
     },
+    tls: null,
+    retention: { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 },
+    rateLimit: { perSecond: 100, burst: 500 },
+    trace: null,
   })
 })
 
@@ -82,21 +89,6 @@ const web = (binding: string): string => `services:\n  web:\n    bindings:\n    
 const token = (fields: string): string => `tokens:\n  - {${fields}}\n`
 
 test.each<{ name: string; text: string; says: RegExp }>([
-  {
-    name: 'TLS',
-    text: 'tls: {certificate: a, key: b}',
-    says: /^c\.yaml:1: tls: TLS is not in this version \(leave it out, and put a reverse proxy/,
-  },
-  {
-    name: 'sites',
-    text: 'services:\n  web:\n    sites: [a]',
-    says: /^c\.yaml:3: services\.web\.sites: an order of sites is not in this version/,
-  },
-  {
-    name: 'flap',
-    text: 'services:\n  web:\n    flap: {moves: 3, per: 5m}',
-    says: /services\.web\.flap: flap damping is not in this version/,
-  },
   {
     name: 'drift: freeze',
     text: web('{name: a, adapter: memory, config: {}, drift: freeze, targets: {n1: {}}}'),

@@ -1,27 +1,61 @@
 /** One service under a clock that the test turns, and what its decisions come to. */
 import { leaseMs, type RouterState } from '../../control/contract.ts'
 import { decide, nextDeadline } from '../../control/decide.ts'
-import { beginDecision, type Decision, type Effect, type Operation, type ServiceEvent } from '../../control/decision.ts'
+import {
+  beginDecision,
+  type Decision,
+  type Effect,
+  emptyMemory,
+  type Memory,
+  type Operation,
+  type ServiceEvent,
+  type ServicePolicy,
+} from '../../control/decision.ts'
+import { serviceDefaults } from '../../control/service-config.ts'
 
 export const confirmMs = 150
 
-type Said = { readonly priority?: number; readonly base?: number; readonly healthy?: boolean }
+/** What is decided by, where a test says nothing else. */
+export function policyOf(changes: Partial<ServicePolicy> = {}): ServicePolicy {
+  const { bindings: _, hosts: __, probe: ___, nodes: ____, ...rest } = serviceDefaults
+  return { ...rest, service: 'web', bindings: ['eip'], probed: false, confirmMs, ...changes }
+}
+
+type Said = {
+  readonly priority?: number
+  readonly base?: number
+  readonly healthy?: boolean
+  readonly solo?: boolean
+  readonly yielding?: boolean
+  readonly epochSeen?: number
+}
 
 /** One service under a clock. `effects` are those of the last event. */
-export function world(owner: { node: string; epoch: number } | null = null, options: { listening?: boolean } = {}) {
+export type WorldOptions = {
+  readonly listening?: boolean
+  readonly policy?: Partial<ServicePolicy>
+  readonly memory?: Partial<Memory>
+  readonly drained?: readonly string[]
+}
+
+export function world(owner: { node: string; epoch: number; site?: string } | null = null, options: WorldOptions = {}) {
+  const policy = policyOf(options.policy)
   const at = (ms: number) => ({ ms, wall: new Date(ms).toISOString() })
   let now = 1_000
   const since = at(0).wall
   const sequences = new Map<string, number>()
   let effects: readonly Effect[] = []
   let state: Decision = beginDecision({
-    owner: owner === null ? null : { ...owner, site: 'dc1', since },
+    owner: owner === null ? null : { site: 'dc1', ...owner, since },
     epoch: owner?.epoch ?? 0,
     run: 'run',
+    flap: policy.flap,
+    memory: { ...emptyMemory, ...options.memory },
+    drained: Object.fromEntries((options.drained ?? []).map((node) => [node, { by: 'ops', reason: null }])),
     now: at(options.listening === false ? now : now - leaseMs),
   })
   const hear = (event: ServiceEvent): readonly Effect[] => {
-    const step = decide({ service: 'web', confirmMs }, state, event, at(now))
+    const step = decide(policy, state, event, at(now))
     state = step.state
     effects = step.effects
     return effects
@@ -32,7 +66,10 @@ export function world(owner: { node: string; epoch: number } | null = null, opti
     routerState: RouterState,
     said: Said & Partial<ReportEvent> = {},
   ): readonly Effect[] => {
-    const { priority, base, healthy = true, ...rest } = said
+    const { priority, base, healthy = true, solo, yielding, epochSeen, ...rest } = said
+    const words = Object.fromEntries(
+      Object.entries({ solo, yielding, epochSeen }).filter(([, word]) => word !== undefined),
+    )
     const sequence = (sequences.get(node) ?? 0) + 1
     sequences.set(node, sequence)
     const basePriority = base ?? baseline[node]!
@@ -43,7 +80,7 @@ export function world(owner: { node: string; epoch: number } | null = null, opti
       incarnation: `${node}-first-start`,
       sequence,
       via: 'link',
-      report: { state: routerState, priority: priority ?? basePriority, basePriority, healthy, since },
+      report: { state: routerState, priority: priority ?? basePriority, basePriority, healthy, since, ...words },
       answers: [],
       results: [],
       ...rest,
@@ -53,6 +90,7 @@ export function world(owner: { node: string; epoch: number } | null = null, opti
     hear,
     report,
     state: () => state,
+    nowMs: () => now,
     owner: () => state.owner?.node ?? null,
     epoch: () => state.owner?.epoch ?? 0,
     effects: () => effects,
@@ -75,22 +113,33 @@ export function world(owner: { node: string; epoch: number } | null = null, opti
       return confirming?.kind === 'asked' ? confirming.id : null
     },
     operation: (): Operation | undefined =>
-      effects.findLast((effect) => effect.kind === 'operation')?.operation ?? state.switchover?.operation,
+      effects.findLast((effect) => effect.kind === 'operation')?.operation ?? state.move?.operation,
   }
 }
 
 type ReportEvent = Extract<ServiceEvent, { kind: 'report' }>
 
+/**
+ * What was done, a word or two each. What nodes are told of the owner and what is only remembered are levels, which
+ * have tests of their own; and so has the record of a failover.
+ */
 export const kinds = (effects: readonly Effect[]): string[] =>
-  effects.map((effect) => {
-    if (effect.kind === 'event') return effect.event.kind
-    if (effect.kind === 'command') return `${effect.command.kind} ${effect.node}`
-    if (effect.kind === 'own') return `own ${effect.owner.node} ${effect.owner.epoch} ${effect.reason}`
-    return effect.kind === 'refused' ? `refused ${effect.why.code}` : effect.kind
-  })
+  effects
+    .filter((effect) => !isLevel(effect))
+    .map((effect) => {
+      if (effect.kind === 'event') return effect.event.kind
+      if (effect.kind === 'command') return `${effect.command.kind} ${effect.node}`
+      if (effect.kind === 'own') return `own ${effect.owner.node} ${effect.owner.epoch} ${effect.reason}`
+      return effect.kind === 'refused' ? `refused ${effect.why.code}` : effect.kind
+    })
+
+function isLevel(effect: Effect): boolean {
+  if (effect.kind === 'command') return effect.command.kind === 'owner'
+  return effect.kind === 'remember' || (effect.kind === 'operation' && effect.operation.kind === 'failover')
+}
 
 /** n1 owns at 1 and is active; n2 is backup. */
-export function settledPair(options = {}) {
+export function settledPair(options: WorldOptions = {}) {
   const it = world({ node: 'n1', epoch: 1 }, options)
   it.report('n1', 'active')
   it.report('n2', 'backup')

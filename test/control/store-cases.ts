@@ -1,7 +1,7 @@
 /** What every store must do, run by each kind of store there is. */
 import { expect, test } from 'vitest'
 import type { AuditEvent, Operation, Owner } from '../../control/decision.ts'
-import { type BindingRecord, StaleEpochError, type Store } from '../../control/store/store.ts'
+import { type BindingRecord, StaleEpochError, type Store, type TokenRecord } from '../../control/store/store.ts'
 
 export const owner = (node: string, epoch: number): Owner => ({
   node,
@@ -41,8 +41,10 @@ const operation = (status: Operation['status']): Operation => ({
   reason: null,
   by: 'ops',
   status,
-  steps: [{ name: 'requested', at: '2026-11-22T09:00:00.000Z' }],
+  steps: [{ name: 'requested', at: '2026-11-22T09:00:00.000Z', afterMs: 0 }],
   failure: null,
+  epoch: null,
+  report: null,
 })
 
 export function storeCases(open: () => { store: Store; close(): void }): void {
@@ -58,7 +60,8 @@ export function storeCases(open: () => { store: Store; close(): void }): void {
   }
 
   withStore('a new store is empty', async (store) => {
-    expect(store.load()).toEqual({ owners: {}, nodes: [], running: [] })
+    const nothing = { owners: {}, epochs: {}, memories: {}, drains: [], declarations: [], nodes: [], running: [] }
+    expect(store.load()).toEqual(nothing)
     expect(store.lastEventId()).toBe(0)
     expect(store.operation('op-1')).toBeUndefined()
   })
@@ -129,11 +132,17 @@ export function storeCases(open: () => { store: Store; close(): void }): void {
     expect(store.load().nodes).toEqual([{ ...node, sequence: 8 }])
   })
 
-  withStore('tokens are exactly those that were set last', async (store) => {
-    const token = (name: string) => ({ name, role: 'viewer', node: null, hash: `hash of ${name}` }) as const
-    await store.setTokens([token('a'), token('b')])
-    await store.setTokens([token('b'), token('c')])
-    expect(store.tokens()).toEqual([token('b'), token('c')])
+  withStore('tokens of the file are exactly those that were set last; the others stay', async (store) => {
+    const token = (name: string, origin: 'file' | 'api' = 'file'): TokenRecord => {
+      const who = { id: `id of ${name}`, name, role: 'viewer', node: null, hash: `hash of ${name}` } as const
+      return { ...who, origin, createdAt: '2026-11-22T09:00:00.000Z', expiresAt: null }
+    }
+    await store.addToken(token('x', 'api'))
+    await store.setTokens('file', [token('a'), token('b')])
+    await store.setTokens('file', [token('b'), token('c')])
+    expect(store.tokens()).toEqual([token('b'), token('c'), token('x', 'api')])
+    expect(await store.removeToken('id of x')).toBe(true)
+    expect(await store.removeToken('id of x')).toBe(false)
   })
 
   withStore('writes asked for together are all answered, each by its own result', async (store) => {

@@ -7,9 +7,10 @@ import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createLinks } from '../../control/links.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
-import type { ClusterPorts, LogEntry } from '../../control/ports.ts'
+import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
+import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
-import type { Store } from '../../control/store/store.ts'
+import type { Store, TokenRecord } from '../../control/store/store.ts'
 
 /** Time that passes only when told to. Work that is due is done in order, one turn of the event loop apart. */
 export function createClock() {
@@ -88,6 +89,7 @@ export function createResource(clock: { now(): number }) {
 }
 
 export const webService: ServiceConfig = {
+  ...serviceDefaults,
   confirmMs: 150,
   bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
 }
@@ -105,6 +107,8 @@ export type WorldOptions = {
   /** The database to use, when it is to outlive the world. */
   readonly store?: Store
   readonly resource?: ReturnType<typeof createResource>
+  /** By binding name; one that is not here is the resource's. */
+  readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
 }
 
@@ -116,31 +120,58 @@ export const tokens: readonly { name: string; role: Role; node: string | null; t
   { name: 'n2', role: 'node', node: 'n2', token: 'node-token-2' },
 ]
 
+const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
+
+/** The same adapter for every binding that has none of its own. */
+export function adaptersOf(
+  { bindings }: ServiceConfig,
+  adapter: Adapter,
+  own: ReadonlyMap<string, Adapter> = new Map(),
+): ReadonlyMap<string, Adapter> {
+  return new Map(bindings.map(({ name }) => [name, own.get(name) ?? adapter]))
+}
+
+function tokenRecords(): Promise<TokenRecord[]> {
+  return Promise.all(
+    tokens.map(async ({ token, ...rest }): Promise<TokenRecord> => {
+      const createdAt = '2026-11-22T00:00:00.000Z'
+      return { id: rest.name, ...rest, hash: await hashToken(token), origin: 'file', createdAt, expiresAt: null }
+    }),
+  )
+}
+
 export async function createWorld(options: WorldOptions = {}) {
   const time = options.time ?? createClock()
   const { resource, adapter } = options.resource ?? createResource(time.clock)
   const database = openDatabase(':memory:')
   const store = options.store ?? createSqlStore(database)
-  const links = createLinks()
+  const links = createLinks(time.clock)
   const logged: LogEntry[] = []
+  const measured: Measure[] = []
   const ports: ClusterPorts = {
     store,
-    adapters: () => adapter,
     clock: time.clock,
     timer: time.timer,
     send: links.send,
+    aliveAt: links.aliveAt,
+    openLinks: () => [],
+    sleeps: false,
+    probe: () => Promise.resolve(null),
+    measure: (measure) => void measured.push(measure),
     random: Math.random,
     log: (_, entry) => void logged.push(entry),
   }
-  const cluster = createCluster(options.services ?? { web: webService }, ports)
-  const records = await Promise.all(
-    tokens.map(async ({ token, ...rest }) => ({ ...rest, hash: await hashToken(token) })),
-  )
-  const authenticate = createAuthenticate(records)
+  const declared = Object.entries(options.services ?? { web: webService }).map(([name, config]) => {
+    return [name, { config, adapters: adaptersOf(config, adapter, options.adapters), origin: 'file' }] as const
+  })
+  const cluster = createCluster({ services: new Map(declared), retention }, ports)
+  await store.setTokens('file', await tokenRecords())
+  const authenticate = createAuthenticate(() => store.tokens())
   const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', links, ports })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
-    const sequence = (sequences.get(node) ?? 0) + 1
+    // Grows over the whole test, also where a second control takes over from a first.
+    const sequence = Math.max((sequences.get(node) ?? 0) + 1, Math.floor(time.clock.now()))
     sequences.set(node, sequence)
     const services = { web: serviceReport(node, state) }
     return { node, site: 'dc1', incarnation: `${node}-incarnation`, sequence, services, ...more }
@@ -151,7 +182,20 @@ export async function createWorld(options: WorldOptions = {}) {
     const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body)
     return Promise.resolve(app.request(path, { method, headers, body: text }))
   }
-  return { ...time, time, cluster, store, resource, logged, app, call, said, links, connect: connectTo(cluster, links) }
+  return {
+    ...time,
+    time,
+    cluster,
+    store,
+    resource,
+    logged,
+    measured,
+    app,
+    call,
+    said,
+    links,
+    connect: connectTo(cluster, links),
+  }
 }
 
 /** A node’s link without a socket: what it was sent. */

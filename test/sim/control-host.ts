@@ -10,6 +10,7 @@ import { createMemoryAdapter, type MemoryResource } from '../../adapters/memory.
 import { type Cluster, createCluster } from '../../control/cluster.ts'
 import type { Command, Report } from '../../control/contract.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
+import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
 import { migrate } from '../../control/store/migrations.ts'
 import type { Sql } from '../../control/store/sql.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
@@ -31,6 +32,7 @@ export type ControlHost = {
   readonly forget: (node: string) => void
   /** Each write that left for the cloud, with the epoch that was durable then. */
   readonly writes: readonly { readonly move: Move; readonly durableEpoch: number }[]
+  readonly durableEpoch: () => number
   /** Epochs in the order in which they became durable. */
   readonly epochs: readonly number[]
   readonly close: () => void
@@ -47,11 +49,22 @@ export type ControlHostOptions = {
 type Connection = { readonly node: SimulatedNode; held: (() => void)[] | undefined }
 
 /** One run of the process. Everything it set in motion ends with it. */
-type Process = { alive: boolean; readonly cluster: Cluster; readonly connections: Map<string, Connection> }
-
-const settings = {
-  web: { confirmMs: 150, bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }] },
+type Process = {
+  alive: boolean
+  readonly cluster: Cluster
+  readonly connections: Map<string, Connection>
+  /** When each connection last carried anything. */
+  readonly heard: Map<string, number>
 }
+
+/** Faults come more often than any flap bound would bear, and what is judged is how it comes to rest. */
+const web: ServiceConfig = {
+  ...serviceDefaults,
+  flap: { ...serviceDefaults.flap, moves: 1_000 },
+  bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
+}
+
+const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
 
 export function createControlHost({ time, random, nodes, resource, trace }: ControlHostOptions): ControlHost {
   const database = openDatabase(':memory:')
@@ -129,25 +142,34 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
     const mine = (): Process | undefined => self
     const adapter = adapterFor(mine)
     const connections = new Map<string, Connection>()
-    const cluster = createCluster(settings, {
-      store: createSqlStore(sqlFor(mine)),
-      adapters: () => adapter,
-      clock: {
-        now: () => time.now() / millisecond,
-        wall: () => new Date(Date.UTC(2026, 10, 22) + time.now() / millisecond),
+    const services = new Map([['web', { config: web, adapters: new Map([['eip', adapter]]), origin: 'file' }]] as const)
+    const heard = new Map<string, number>()
+    const cluster = createCluster(
+      { services, retention },
+      {
+        store: createSqlStore(sqlFor(mine)),
+        aliveAt: (node) => (connections.has(node) ? (heard.get(node) ?? null) : null),
+        openLinks: () => [],
+        sleeps: false,
+        probe: () => Promise.resolve(null),
+        measure: () => {},
+        clock: {
+          now: () => time.now() / millisecond,
+          wall: () => new Date(Date.UTC(2026, 10, 22) + time.now() / millisecond),
+        },
+        // A microsecond later, so that no rounding makes a deadline look like the future when it rings.
+        timer: { at: (ms, work) => time.at(Math.ceil(ms * millisecond) + 1, () => mine()?.alive !== false && work()) },
+        send: (node, commands) => {
+          const connection = connections.get(node)
+          if (connection === undefined || mine()?.alive === false || diesNow()) return false
+          carry(connection, () => connection.node.commanded(commands as Command[]))
+          return true
+        },
+        random: random.next,
+        log: (_, entry) => trace(`control ${entry.event} ${String(entry.msg ?? entry.node ?? '')}`),
       },
-      // A microsecond later, so that no rounding makes a deadline look like the future when it rings.
-      timer: { at: (ms, work) => time.at(Math.ceil(ms * millisecond) + 1, () => mine()?.alive !== false && work()) },
-      send: (node, commands) => {
-        const connection = connections.get(node)
-        if (connection === undefined || mine()?.alive === false || diesNow()) return false
-        carry(connection, () => connection.node.commanded(commands as Command[]))
-        return true
-      },
-      random: random.next,
-      log: (_, entry) => trace(`control ${entry.event} ${String(entry.msg ?? entry.node ?? '')}`),
-    })
-    self = { alive: true, cluster, connections }
+    )
+    self = { alive: true, cluster, connections, heard }
     process = self
     cluster.start()
   }
@@ -178,6 +200,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
         send: (report: Report) =>
           carry(connection, () => {
             if (!server.alive || server.connections.get(node.name) !== connection) return
+            server.heard.set(node.name, time.now() / millisecond)
             server.cluster.report(report, 'link').catch(() => {})
           }),
       })
@@ -213,6 +236,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
     },
     forget: (node) => drop(node),
     writes,
+    durableEpoch,
     epochs,
     close: () => database.close(),
   }

@@ -205,7 +205,7 @@ export function createNode({
       whenAwake(() => {
         for (const command of commands) {
           if (command.kind === 'ask') state([command.id])
-          else input(command)
+          else if (command.kind === 'take-over' || command.kind === 'lower') input(command)
         }
       })
     },
