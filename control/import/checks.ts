@@ -55,7 +55,7 @@ function explainSetting(keyword: string, { at }: Statement, say: Say): void {
   if (known.includes(keyword)) return
   const text =
     keyword === 'init_fail'
-      ? 'a check has no result until it has run, and a service waits for it'
+      ? 'a check has no such setting: until it has a result it is unknown, neither good nor bad'
       : keyword === 'user'
         ? 'a check has no such setting: let its program drop its privileges itself, for example with setpriv'
         : 'a check has no such setting'
