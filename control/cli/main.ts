@@ -7,6 +7,7 @@
  */
 import './compile-cache.mjs'
 import { Argument, Command, CommanderError, Option } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { describeFailure, UsageError } from './failure.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
@@ -16,6 +17,7 @@ const json = () => new Option('--json', 'print JSON instead of text')
 function program(): Command {
   const holdfast = new Command('holdfast')
     .description('Keeps a service reachable at one address while machines, links, sites and clouds fail.')
+    .version(manifest.version, '-V, --version', 'print the version')
     .showSuggestionAfterError()
     .showHelpAfterError('Try holdfast --help.')
     .exitOverride()

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import manifest from '../../../package.json' with { type: 'json' }
 import { createFolder } from '../../support/control-process.ts'
 
 const cli = join(import.meta.dirname, '../../../control/cli')
@@ -40,9 +41,14 @@ test.each([
 ])('%s %s loads nothing that it does not use', (...args) => {
   const loaded = loadedBy(...args)
   expect(loaded.filter((url) => /\/(zod|yaml|hono|koffi|pino|ws|@aws-sdk)\/|undici/.test(url))).toEqual([])
-  const ours = loaded.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'))
+  const ours = loaded.filter((url) => /^file:.*\.(ts|mjs)$/.test(url) && !url.includes('/node_modules/'))
   expect(ours.every((url) => url.includes('/control/cli/'))).toBe(true)
   expect(ours.length).toBeGreaterThan(2)
+})
+
+test('--version is that of the package', () => {
+  const { stdout } = spawnSync(process.execPath, [join(cli, 'main.ts'), '--version'], { encoding: 'utf8' })
+  expect(stdout).toBe(`${manifest.version}\n`)
 })
 
 function start(program: string, env: Record<string, string>) {
