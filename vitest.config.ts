@@ -8,7 +8,10 @@ Object.assign(process.env, offline)
 const inRoot = (name: string): string => join(import.meta.dirname, name)
 
 /** What holds on every runtime; `worker` runs these as well. */
-const onEveryRuntime = ['test/control/{app,cluster,decide,plan,reconcile}.test.ts', 'test/control/rules/*.test.ts']
+const onEveryRuntime = [
+  'test/control/{administration,app,cluster,decide,plan,reconcile,scenarios}.test.ts',
+  'test/control/rules/*.test.ts',
+]
 
 /** What a deployment would have in its variables and secrets. */
 const variablesUnderTest = {
