@@ -62,7 +62,7 @@ export default defineConfig({
             },
           }),
         ],
-        resolve: { alias: [{ find: './database.ts', replacement: inRoot('test/control/worker/database.ts') }] },
+        resolve: { alias: [{ find: './runtime.ts', replacement: inRoot('test/control/worker/runtime.ts') }] },
         test: {
           name: 'worker',
           include: ['test/control/worker/*.test.ts', ...onEveryRuntime],

@@ -4,7 +4,7 @@ import { leaseMs } from '../../control/contract.ts'
 import type { Declared } from '../../control/ports.ts'
 import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
-import { openTestDatabase } from './database.ts'
+import { openTestDatabase } from './runtime.ts'
 import { adaptersOf, createResource, createWorld, serviceReport, webService } from './world.ts'
 
 async function running(options: Parameters<typeof createWorld>[0] = {}) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { leaseMs } from '../../control/contract.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Change, Store } from '../../control/store/store.ts'
-import { openTestDatabase } from './database.ts'
+import { openTestDatabase } from './runtime.ts'
 import { createClock, createResource, createWorld, serviceReport } from './world.ts'
 
 /** n1 owns, and the outside points at it. */

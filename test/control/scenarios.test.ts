@@ -6,7 +6,7 @@
 import { expect, test } from 'vitest'
 import { holderLeaseMs, leaseMs } from '../../control/contract.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
-import { openTestDatabase } from './database.ts'
+import { openTestDatabase } from './runtime.ts'
 import { begin, failover, settled, talk } from './scenario-world.ts'
 import { createClock, serviceReport } from './world.ts'
 

@@ -10,13 +10,12 @@ import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Store, TokenRecord } from '../../control/store/store.ts'
-import { openTestDatabase } from './database.ts'
+import { openTestDatabase, turn } from './runtime.ts'
 
 /** Time that passes only when told to. Work that is due is done in order, one turn of the event loop apart. */
 export function createClock() {
   let now = 0
   const due = new Set<{ at: number; work: () => void }>()
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   const idle = async (): Promise<void> => {
     for (let i = 0; i < 8; i++) await turn()
   }

@@ -2,7 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { aroundEach } from 'vitest'
-import { withStorage } from './database.ts'
+import { withStorage } from './runtime.ts'
 
 /** Vitest cannot stop its own clock for this hook, which it started outside of the object: longer than any test. */
 const hookTimeoutMs = 120_000

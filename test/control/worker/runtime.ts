@@ -1,4 +1,4 @@
-/** An empty database of this runtime's kind, for one test: that of the Durable Object in which the test runs. */
+/** What tests need of the runtime that they run on: here, a Durable Object of their own. */
 
 import type { Sql } from '../../../control/store/sql.ts'
 import { durableSql } from '../../../control/worker/do-sqlite.ts'
@@ -15,9 +15,15 @@ export async function withStorage(of: DurableObjectStorage, work: () => Promise<
   }
 }
 
+/** The object's database, which is empty. */
 export function openTestDatabase(): Sql {
   if (storage === null) throw new Error('a test in workerd has one database')
   const sql = durableSql(storage)
   storage = null
   return sql
+}
+
+/** Lets what was begun go on. A commit takes no turn of the event loop here, and a turn takes a millisecond. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 20; i += 1) await null
 }
