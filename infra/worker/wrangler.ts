@@ -11,6 +11,7 @@ export const offline = {
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   WRANGLER_HIDE_BANNER: 'true',
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_WRITE_LOGS: 'false',
 }
 
 export function startWrangler(args: readonly string[], stdio: 'inherit' | 'pipe'): ChildProcess {
