@@ -64,8 +64,12 @@ export function createAgentLink({ cluster, links, ports }: AgentLinkInput): Agen
   }
 }
 
+/** As of every other body. */
+const longest = 256 * 1024
+
 function read(data: unknown, node: string) {
   if (typeof data !== 'string') return { wrong: 'a report is one text message of JSON' }
+  if (data.length > longest) return { wrong: `a report has ${longest} characters at most` }
   let value: unknown
   try {
     value = JSON.parse(data)

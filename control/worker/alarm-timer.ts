@@ -32,6 +32,8 @@ type Entry = { readonly at: number; readonly work: () => void; timeout?: ReturnT
 export function createAlarmTimer({ storage, clock, log, armedFor }: AlarmTimerInput): AlarmTimer {
   const entries = new Set<Entry>()
   let armed = armedFor
+  /** The alarm that woke the object is about to ring. Setting another would take its place. */
+  let rings = armedFor !== null && armedFor <= clock.now()
 
   const fire = (entry: Entry): void => {
     if (!entries.delete(entry)) return
@@ -43,6 +45,7 @@ export function createAlarmTimer({ storage, clock, log, armedFor }: AlarmTimerIn
     }
   }
   const arm = (): void => {
+    if (rings) return
     const now = clock.now()
     const wanted = [...entries].map(({ at, timeout }) => (timeout === undefined ? at : at + spareMs))
     if (wanted.length === 0) return
@@ -68,6 +71,7 @@ export function createAlarmTimer({ storage, clock, log, armedFor }: AlarmTimerIn
     },
     ring: () => {
       armed = null
+      rings = false
       const now = clock.now()
       const due = [...entries].filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at)
       for (const entry of due) fire(entry)

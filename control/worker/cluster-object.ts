@@ -72,10 +72,21 @@ export class ClusterObject extends DurableObject<Variables> {
     return this.running
   }
 
+  /** The cluster's. Kept, since not every event that wakes an object has been known to bring its name. */
+  private name(): string {
+    const { kv } = this.ctx.storage
+    const { name } = this.ctx.id
+    const kept = kv.get<string>('name')
+    if (name !== undefined && kept !== name) kv.put('name', name)
+    const known = name ?? kept
+    if (known === undefined) throw new Error('this object was not addressed by the name of a cluster')
+    return known
+  }
+
   private async start(): Promise<void> {
     if (this.running !== undefined) return
     try {
-      const config = readClusterConfig(this.env, this.ctx.id.name ?? 'default')
+      const config = readClusterConfig(this.env, this.name())
       this.running = await startControl({ context: this.ctx, config, log: this.log })
       this.log('debug', { event: 'started', links: this.running.links.nodes().length })
     } catch (error) {

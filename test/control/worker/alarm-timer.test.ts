@@ -50,13 +50,21 @@ test('the alarm is moved forward, and left where it is when that was not needed'
   expect(it.set.at(-1)).toBe(1_060_000)
 })
 
-test('the alarm of a former self is kept when it is early enough, and replaced when it has passed', () => {
+test('the alarm of a former self is kept when it is early enough, and moved when it is not', () => {
   const kept = world(1_050_000)
   kept.at(60_000, 'a')
   expect(kept.set).toEqual([])
-  const passed = world(999_000)
-  passed.at(60_000, 'a')
-  expect(passed.set).toEqual([1_060_000])
+  const moved = world(1_090_000)
+  moved.at(60_000, 'a')
+  expect(moved.set).toEqual([1_060_000])
+})
+
+test('the alarm that woke the object is not taken away from it before it rings', () => {
+  const it = world(999_000)
+  it.at(60_000, 'a')
+  expect(it.set).toEqual([])
+  it.timer.ring()
+  expect(it.set).toEqual([1_060_000])
 })
 
 test('work that throws is said, and takes nothing else with it', () => {
