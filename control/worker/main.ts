@@ -18,7 +18,8 @@ export default {
         return problemResponse(request, { status: 404, code: 'not-found', detail: `there is no cluster ${route.name}` })
       }
       url.pathname = route.path
-      return await env.CLUSTERS.getByName(route.name).fetch(new Request(url, request))
+      const answer = await env.CLUSTERS.getByName(route.name).fetch(new Request(url, request))
+      return withPrefix(answer, route.prefix)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       createLog()('error', { event: 'request-failed', path: url.pathname, message })
@@ -27,3 +28,12 @@ export default {
     }
   },
 } satisfies ExportedHandler<WorkerEnv>
+
+/** A cluster knows nothing of the path that it is found under, and points to its own. */
+function withPrefix(answer: Response, prefix: string): Response {
+  const location = answer.headers.get('location')
+  if (prefix === '' || location === null || !location.startsWith('/')) return answer
+  const pointed = new Response(answer.body, answer)
+  pointed.headers.set('location', `${prefix}${location}`)
+  return pointed
+}

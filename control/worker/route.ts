@@ -10,5 +10,6 @@ export function routeOf({ hostname, pathname }: Pick<URL, 'hostname' | 'pathname
   const byHost = Object.hasOwn(hosts, hostname) ? hosts[hostname]! : 'default'
   const name = named?.[1] ?? byHost
   if (!names.has(name)) return { kind: 'unknown', name }
-  return { kind: 'cluster', name, path: named === null ? pathname : (named[2] ?? '/') }
+  if (named === null) return { kind: 'cluster', name, prefix: '', path: pathname }
+  return { kind: 'cluster', name, prefix: `/clusters/${name}`, path: named[2] ?? '/' }
 }

@@ -52,6 +52,20 @@ describe('which cluster', () => {
     expect(await response.json()).toMatchObject({ code: 'not-found', title: 'Not Found' })
   })
 
+  test('what it points to is under the path that it was asked under', async () => {
+    for (const prefix of ['', '/clusters/default']) {
+      const [n1, n2] = [await connect('n1'), await connect('n2')]
+      n1.report('active')
+      n2.report('backup')
+      await eventually(web, ({ phase }) => expect(phase).toBe('settled'))
+      const begun = await call(`${prefix}/v1/services/web/switchover`, { method: 'POST', body: { to: 'n2' } })
+      expect(begun.status).toBe(202)
+      const { operation } = (await begun.json()) as { operation: { id: string } }
+      expect(begun.headers.get('location')).toBe(`${prefix}/v1/operations/${operation.id}`)
+      await reset()
+    }
+  })
+
   test('what a cluster knows, another does not', async () => {
     const link = await connect('n1')
     link.report('active')

@@ -32,12 +32,23 @@ describe('clusters', () => {
   test('a path beats a host, and neither makes a cluster', () => {
     const clusters = readClusters({ HOLDFAST_CLUSTERS: ['default', 'prod'], HOLDFAST_HOSTS: { 'p.example': 'prod' } })
     const route = (url: string) => routeOf(new URL(url), clusters)
-    expect(route('https://p.example/v1/x')).toEqual({ kind: 'cluster', name: 'prod', path: '/v1/x' })
-    expect(route('https://p.example/clusters/default/v1')).toEqual({ kind: 'cluster', name: 'default', path: '/v1' })
-    expect(route('https://q.example/clusters/prod')).toEqual({ kind: 'cluster', name: 'prod', path: '/' })
+    expect(route('https://p.example/v1/x')).toEqual({ kind: 'cluster', name: 'prod', prefix: '', path: '/v1/x' })
+    expect(route('https://p.example/clusters/default/v1')).toEqual({
+      kind: 'cluster',
+      name: 'default',
+      prefix: '/clusters/default',
+      path: '/v1',
+    })
+    expect(route('https://q.example/clusters/prod')).toEqual({
+      kind: 'cluster',
+      name: 'prod',
+      prefix: '/clusters/prod',
+      path: '/',
+    })
     expect(route('https://q.example/clustersprod/x')).toEqual({
       kind: 'cluster',
       name: 'default',
+      prefix: '',
       path: '/clustersprod/x',
     })
     expect(route('https://q.example/clusters/toString/x')).toEqual({ kind: 'unknown', name: 'toString' })
