@@ -2,7 +2,8 @@
 import type { Clusters } from './settings.ts'
 
 export type Route =
-  | { readonly kind: 'cluster'; readonly name: string /** What is left of the path. */; readonly path: string }
+  /** `path`: what is left of it; `prefix`: what was before that. */
+  | { readonly kind: 'cluster'; readonly name: string; readonly prefix: string; readonly path: string }
   | { readonly kind: 'unknown'; readonly name: string }
 
 export function routeOf({ hostname, pathname }: Pick<URL, 'hostname' | 'pathname'>, { names, hosts }: Clusters): Route {
