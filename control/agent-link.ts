@@ -9,37 +9,47 @@ import { reportSchema } from './contract.ts'
 import type { Links, Socket } from './links.ts'
 import type { ClusterPorts } from './ports.ts'
 import { invalid } from './problem.ts'
+import type { Tokens } from './tokens.ts'
+
+/** Whose link it is: the node, and the id of the token that it was opened with. */
+export type LinkOwner = { readonly node: string; readonly token: string }
 
 export type AgentLink = {
-  opened(node: string, socket: Socket): void
+  opened(owner: LinkOwner, socket: Socket): void
   /** Resolves when what was said is dealt with. Never rejects. */
-  heard(node: string, socket: Socket, data: unknown): Promise<void>
-  ended(node: string, socket: Socket): void
+  heard(owner: LinkOwner, socket: Socket, data: unknown): Promise<void>
+  ended(owner: LinkOwner, socket: Socket): void
 }
 
 export type AgentLinkInput = {
   readonly cluster: Pick<Cluster, 'connected' | 'disconnected' | 'report'>
   readonly links: Links
+  readonly tokens: Pick<Tokens, 'isValid'>
   readonly ports: Pick<ClusterPorts, 'log'>
 }
 
-export function createAgentLink({ cluster, links, ports }: AgentLinkInput): AgentLink {
-  const ended = (node: string, socket: Socket): void => {
+export function createAgentLink({ cluster, links, tokens, ports }: AgentLinkInput): AgentLink {
+  const ended = ({ node }: LinkOwner, socket: Socket): void => {
     if (links.close(node, socket)) cluster.disconnected(node)
   }
   /** Ended before the close has made its way there and back, so that nothing that still arrives is heard. */
-  const refuse = (node: string, socket: Socket, why: string): void => {
-    ended(node, socket)
+  const refuse = (owner: LinkOwner, socket: Socket, why: string): void => {
+    ended(owner, socket)
     // A close reason holds 123 bytes at most.
     socket.close(1008, why.slice(0, 100).replace(/[^\x20-\x7e]/g, '?'))
   }
   return {
-    opened: (node, socket) => {
-      links.open(node, socket)
+    opened: ({ node, token }, socket) => {
+      links.open(node, socket, token)
       cluster.connected(node)
     },
-    heard: async (node, socket, data) => {
+    heard: async (owner, socket, data) => {
+      const { node, token } = owner
       if (!links.isPresent(node, socket)) return
+      if (!tokens.isValid(token)) {
+        refuse(owner, socket, 'the token has expired or was revoked')
+        return
+      }
       links.heard(node)
       // "As in my last report on this link": answered without being looked at, as a runtime that sleeps does it.
       if (data === 'ping') {
@@ -49,12 +59,12 @@ export function createAgentLink({ cluster, links, ports }: AgentLinkInput): Agen
       const taken = read(data, node)
       if ('wrong' in taken) {
         ports.log('warn', { event: 'bad-report', node, msg: taken.wrong })
-        refuse(node, socket, taken.wrong)
+        refuse(owner, socket, taken.wrong)
         return
       }
       try {
         const answer = await cluster.report(taken.report, 'link')
-        if ('refusal' in answer) refuse(node, socket, answer.refusal.code)
+        if ('refusal' in answer) refuse(owner, socket, answer.refusal.code)
         else if (answer.refused.length > 0) socket.send(JSON.stringify({ commands: [], refused: answer.refused }))
       } catch {
         // Logged where it failed; the node's next report brings the same again.

@@ -2,23 +2,24 @@
 import { upgradeWebSocket } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import type { AgentLink } from '../agent-link.ts'
-import type { Env } from '../auth.ts'
+import { callerOf, type Env } from '../auth.ts'
 import type { Socket } from '../links.ts'
 
 export function upgradeOn(link: AgentLink): MiddlewareHandler<Env> {
   return upgradeWebSocket((context) => {
-    const node = (context.get('identity') as Env['Variables']['identity']).node!
+    const { id, node } = callerOf(context)
+    const owner = { node: node!, token: id }
     let socket: Socket | undefined
     const end = (): void => {
-      if (socket !== undefined) link.ended(node, socket)
+      if (socket !== undefined) link.ended(owner, socket)
     }
     return {
       onOpen: (_, opened) => {
         socket = { send: (text) => opened.send(text), close: (code, reason) => opened.close(code, reason) }
-        link.opened(node, socket)
+        link.opened(owner, socket)
       },
       onMessage: ({ data }) => {
-        if (socket !== undefined) void link.heard(node, socket, data)
+        if (socket !== undefined) void link.heard(owner, socket, data)
       },
       onClose: end,
       onError: end,

@@ -4,10 +4,10 @@ import { allowNode, type Env } from '../auth.ts'
 import { ProblemError } from '../problem.ts'
 import type { RouteInput } from './context.ts'
 
-export function agentRoutes({ upgrade, authenticate }: RouteInput): OpenAPIHono<Env> {
+export function agentRoutes({ upgrade }: RouteInput): OpenAPIHono<Env> {
   const router = new OpenAPIHono<Env>()
-  if (upgrade !== undefined) router.get('/v1/agent', allowNode(authenticate), upgrade)
-  router.get('/v1/agent', allowNode(authenticate), () => {
+  if (upgrade !== undefined) router.get('/v1/agent', allowNode(), upgrade)
+  router.get('/v1/agent', allowNode(), () => {
     const detail = 'this is a WebSocket: connect with one, or post reports to /v1/nodes/{node}/report'
     throw new ProblemError({ status: 426, code: 'upgrade-required', detail })
   })

@@ -12,7 +12,7 @@ import type { Log } from '../ports.ts'
 import { type Control, startControl } from './control.ts'
 import { createLog } from './log.ts'
 import { problemResponse } from './problem-response.ts'
-import { readClusterConfig, type Variables } from './settings.ts'
+import { configText, readClusterConfig, type Variables } from './settings.ts'
 
 /** How long until a start that failed is tried again without anybody asking, in milliseconds. */
 const startAgainMs = 60_000
@@ -38,9 +38,9 @@ export class ClusterObject extends DurableObject<Variables> {
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const control = await this.control('message')
-    const node = control?.links.nodeOf(socket)
-    if (control === undefined || node === undefined) socket.close(1013, 'control could not start')
-    else await control.link.heard(node, socket, message)
+    const owner = control?.links.ownerOf(socket)
+    if (control === undefined || owner === undefined) socket.close(1013, 'control could not start')
+    else await control.link.heard(owner, socket, message)
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
@@ -60,8 +60,8 @@ export class ClusterObject extends DurableObject<Variables> {
 
   private async ended(socket: WebSocket): Promise<void> {
     const control = await this.control('link-ended')
-    const node = control?.links.nodeOf(socket)
-    if (control !== undefined && node !== undefined) control.link.ended(node, socket)
+    const owner = control?.links.ownerOf(socket)
+    if (control !== undefined && owner !== undefined) control.link.ended(owner, socket)
   }
 
   /** Undefined when it cannot be started, for a reason that the log has. */
@@ -86,8 +86,10 @@ export class ClusterObject extends DurableObject<Variables> {
   private async start(): Promise<void> {
     if (this.running !== undefined) return
     try {
-      const config = readClusterConfig(this.env, this.name())
-      this.running = await startControl({ context: this.ctx, config, log: this.log })
+      const name = this.name()
+      const config = readClusterConfig(this.env, name)
+      const text = configText(this.env, name)
+      this.running = await startControl({ context: this.ctx, config, text, log: this.log })
       this.log('debug', { event: 'started', links: this.running.links.nodes().length })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)

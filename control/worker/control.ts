@@ -5,23 +5,22 @@
  * every half minute would pay for it every half minute.
  */
 import type { MiddlewareHandler } from 'hono'
-import type { Adapter } from '../../adapters/adapter.ts'
-import { createAdapter } from '../../adapters/registry.ts'
+import { adapterSchemas, makeAdapters } from '../adapters.ts'
 import { type AgentLink, createAgentLink } from '../agent-link.ts'
 import { createApp } from '../app.ts'
-import { createAuthenticate, type Env, hashToken } from '../auth.ts'
+import { callerOf, type Env, hashToken } from '../auth.ts'
 import { createCluster } from '../cluster.ts'
-import type { ClusterConfig, ServiceConfig, TokenConfig } from '../config.ts'
+import type { ClusterConfig, TokenConfig } from '../config.ts'
+import { declarationsOfFile, declareStored, type MakeAdapters } from '../declarations.ts'
 import type { ClusterPorts, Declared, Log } from '../ports.ts'
-import { serviceSchema } from '../service-config.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { DeclarationRecord, Store, TokenRecord } from '../store/store.ts'
+import { createTokens } from '../tokens.ts'
 import { type AlarmTimer, createAlarmTimer } from './alarm-timer.ts'
 import { confirmed } from './confirmed.ts'
 import { durableSql } from './do-sqlite.ts'
 import { createHibernatingLinks, type HibernatingLinks } from './hibernating-links.ts'
 import { probe } from './probe.ts'
-import { adapterSchemas } from './settings.ts'
 
 export type Control = {
   readonly fetch: (request: Request) => Promise<Response>
@@ -30,20 +29,23 @@ export type Control = {
   readonly timer: AlarmTimer
 }
 
-export type ControlInput = { readonly context: DurableObjectState; readonly config: ClusterConfig; readonly log: Log }
+export type ControlInput = {
+  readonly context: DurableObjectState
+  readonly config: ClusterConfig
+  /** As it was written, to be shown. */
+  readonly text: string
+  readonly log: Log
+}
 
 /** There is no monotonic clock across sleep. Leases compare instants of this one machine only, seconds apart. */
 const clock = { now: () => Date.now(), wall: () => new Date() }
 
-export async function startControl({ context, config, log }: ControlInput): Promise<Control> {
+export async function startControl({ context, config, text, log }: ControlInput): Promise<Control> {
   const { storage } = context
   const store = createSqlStore(durableSql(storage))
   await storeTokens(store, config.tokens)
-  const confirm = async (): Promise<void> => {
-    storage.kv.put('confirmed', clock.now())
-    await storage.sync()
-  }
-  const services = await declareAll({ config, stored: store.load().declarations, confirm, log })
+  const make = confirmedIn(storage)
+  const services = await declareAll({ config, stored: store.load().declarations, make, log })
   const links = createHibernatingLinks(context, clock)
   const timer = createAlarmTimer({ storage, clock, log, armedFor: await storage.getAlarm() })
   const ports: ClusterPorts = {
@@ -60,10 +62,24 @@ export async function startControl({ context, config, log }: ControlInput): Prom
     log,
   }
   const cluster = createCluster({ services, retention: config.retention }, ports)
-  const link = createAgentLink({ cluster, links, ports })
-  const authenticate = createAuthenticate(() => store.tokens())
-  const upgrade = upgradeIn(context, link)
-  const app = createApp({ cluster, store, authenticate, ownerProbe: config.ownerProbe, ports, upgrade })
+  const tokens = createTokens(store, clock)
+  const link = createAgentLink({ cluster, links, tokens, ports })
+  const app = createApp({
+    cluster,
+    store,
+    links,
+    ports,
+    tokens,
+    makeAdapters: make,
+    ownerProbe: config.ownerProbe,
+    rateLimit: config.rateLimit,
+    adapters: adapterSchemas,
+    fileDeclarations: declarationsOfFile(text, adapterSchemas),
+    // An object is never told that it ends.
+    ending: new AbortController().signal,
+    addressOf: (request) => request.req.header('cf-connecting-ip'),
+    upgrade: upgradeIn(context, link),
+  })
   cluster.start()
   return { fetch: async (request) => app.fetch(request), link, links, timer }
 }
@@ -72,10 +88,10 @@ export async function startControl({ context, config, log }: ControlInput): Prom
 function upgradeIn(context: DurableObjectState, link: AgentLink): MiddlewareHandler<Env> {
   return async (request, next) => {
     if (request.req.header('upgrade')?.toLowerCase() !== 'websocket') return next()
-    const node = request.get('identity').node!
+    const { id, node } = callerOf(request)
     const { 0: client, 1: server } = new WebSocketPair()
-    context.acceptWebSocket(server, [node])
-    link.opened(node, server)
+    context.acceptWebSocket(server, [node!])
+    link.opened({ node: node!, token: id }, server)
     return new Response(null, { status: 101, webSocket: client })
   }
 }
@@ -100,38 +116,28 @@ function gistOf(tokens: readonly TokenRecord[]): string {
 type Declare = {
   readonly config: ClusterConfig
   readonly stored: readonly DeclarationRecord[]
-  readonly confirm: () => Promise<void>
+  readonly make: MakeAdapters
   readonly log: Log
 }
 
 /** Those of the configuration, which win, and those that were declared over the API. */
-async function declareAll({ config, stored, confirm, log }: Declare): Promise<ReadonlyMap<string, Declared>> {
-  const declared = new Map<string, Declared>()
+async function declareAll({ config, stored, make, log }: Declare): Promise<ReadonlyMap<string, Declared>> {
+  const inFile = new Map<string, Declared>()
   for (const [service, known] of Object.entries(config.services)) {
-    declared.set(service, { config: known, adapters: await makeAdapters(known, confirm), origin: 'file' })
+    inFile.set(service, { config: known, adapters: await make(known), origin: 'file' })
   }
-  const schema = serviceSchema(adapterSchemas())
-  for (const { service, text } of stored) {
-    if (declared.has(service)) continue
-    const parsed = schema.safeParse(JSON.parse(text))
-    if (parsed.success) {
-      const adapters = await makeAdapters(parsed.data, confirm)
-      declared.set(service, { config: parsed.data, adapters, origin: 'api' })
-    } else {
-      const [issue] = parsed.error.issues
-      const msg = `its declaration does not fit this Holdfast, so nobody looks after it: ${issue?.path.join('.')}: ${issue?.message}`
-      log('warn', { event: 'declaration-skipped', service, msg })
-    }
-  }
-  return declared
+  const declared = await declareStored({ records: stored, inFile, adapters: adapterSchemas, makeAdapters: make, log })
+  return new Map([...inFile, ...declared])
 }
 
-export async function makeAdapters(
-  { bindings }: ServiceConfig,
-  confirm: () => Promise<void>,
-): Promise<ReadonlyMap<string, Adapter>> {
-  const made = bindings.map(async ({ name, adapter, config, targets }) => {
-    return [name, confirmed(await createAdapter(adapter, { config, targets }), confirm)] as const
-  })
-  return new Map(await Promise.all(made))
+/** Adapters that write only as long as this object is the present one, which a write of its own proves. */
+function confirmedIn(storage: DurableObjectStorage): MakeAdapters {
+  const confirm = async (): Promise<void> => {
+    storage.kv.put('confirmed', clock.now())
+    await storage.sync()
+  }
+  return async (config) => {
+    const made = await makeAdapters(config)
+    return new Map([...made].map(([name, adapter]) => [name, confirmed(adapter, confirm)]))
+  }
 }

@@ -2,11 +2,14 @@
  * The links of an object that sleeps while they stay open. What is known of each is attached to its socket, so that it
  * is there when the object wakes; the runtime answers pings by itself and only keeps the time of the last one.
  */
+import type { LinkOwner } from '../agent-link.ts'
 import type { Links, Socket } from '../links.ts'
 import type { Clock } from '../ports.ts'
 
 type Attachment = {
   readonly node: string
+  /** The id of the token that it was opened with. */
+  readonly token: string
   /** When it last said something that woke the object. */
   readonly heardAt: number
   /** Replaced or refused: it may still be closing, and is no node's link any more. */
@@ -16,8 +19,8 @@ type Attachment = {
 export type HibernatingLinks = Links & {
   /** Nodes with a link. */
   nodes(): string[]
-  /** The node whose link this socket is or was; undefined for a socket that is none. */
-  nodeOf(socket: WebSocket): string | undefined
+  /** Whose link this socket is or was; undefined for a socket that is none. */
+  ownerOf(socket: WebSocket): LinkOwner | undefined
 }
 
 type Context = Pick<DurableObjectState, 'getWebSockets' | 'getWebSocketAutoResponseTimestamp'>
@@ -33,7 +36,7 @@ export function createHibernatingLinks(context: Context, clock: Pick<Clock, 'now
           .map((socket) => attached(socket)!.node),
       ),
     ],
-    nodeOf: (socket) => attached(socket)?.node,
+    ownerOf: attached,
     send: (node, commands) => {
       const socket = presentOf(node)
       if (socket === undefined) return false
@@ -45,9 +48,9 @@ export function createHibernatingLinks(context: Context, clock: Pick<Clock, 'now
         return false
       }
     },
-    open: (node, opened) => {
+    open: (node, opened, token) => {
       const formers = context.getWebSockets(node).filter(isOpen)
-      attach(opened, { node, heardAt: clock.now(), ended: false })
+      attach(opened, { node, token, heardAt: clock.now(), ended: false })
       for (const former of formers) {
         end(former)
         former.close(4000, 'replaced by a newer link of this node')
@@ -68,6 +71,9 @@ export function createHibernatingLinks(context: Context, clock: Pick<Clock, 'now
       if (socket === undefined) return null
       const pinged = context.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0
       return Math.max(attached(socket)!.heardAt, pinged)
+    },
+    closeOf: (token, reason) => {
+      for (const socket of context.getWebSockets()) if (attached(socket)?.token === token) socket.close(1008, reason)
     },
     closeAll: (reason) => {
       for (const socket of context.getWebSockets()) socket.close(1001, reason)

@@ -9,8 +9,8 @@
  *   HOLDFAST_LOG_LEVEL      debug, info, warn or error; debug says each event that ran an object
  */
 import { z } from 'zod'
-import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
-import { type AnyAdapterSchema, type ClusterConfig, clusterConfigSchema } from '../config.ts'
+import { adapterSchemas } from '../adapters.ts'
+import { type ClusterConfig, clusterConfigSchema } from '../config.ts'
 import { readConfig } from '../config-file.ts'
 import { nameSchema } from '../contract.ts'
 
@@ -73,14 +73,19 @@ export function configVariable(cluster: string): string {
     : `HOLDFAST_CONFIG_${cluster.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
 }
 
+/** The text of a cluster's configuration, which may be none. */
+export function configText(variables: Variables, cluster: string): string {
+  const given = variables[configVariable(cluster)] ?? '{}'
+  return typeof given === 'string' ? given : JSON.stringify(given)
+}
+
 /** Throws `ConfigError` with every mistake, or `SettingsError`. */
 export function readClusterConfig(variables: Variables, cluster: string): ClusterConfig {
   const variable = configVariable(cluster)
-  const given = variables[variable] ?? '{}'
-  const text = typeof given === 'string' ? given : JSON.stringify(given)
+  const text = configText(variables, cluster)
   const environment: Record<string, string> = {}
   for (const [name, value] of Object.entries(variables)) if (typeof value === 'string') environment[name] = value
-  const schema = clusterConfigSchema(adapterSchemas())
+  const schema = clusterConfigSchema(adapterSchemas)
   const config = readConfig({ file: variable, text, environment, schema })
   const token = variables.HOLDFAST_ADMIN_TOKEN
   if (typeof token !== 'string' || token === '') return config
@@ -88,8 +93,4 @@ export function readClusterConfig(variables: Variables, cluster: string): Cluste
     throw new SettingsError(`${variable}: tokens: the name admin is that of HOLDFAST_ADMIN_TOKEN: choose another`)
   }
   return { ...config, tokens: [...config.tokens, { name: 'admin', role: 'admin', node: null, token }] }
-}
-
-export function adapterSchemas(): AnyAdapterSchema[] {
-  return adapterNames.map((name) => adapterSchemaOf(name)!)
 }

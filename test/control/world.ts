@@ -1,7 +1,8 @@
 /** A control without a network: production cores, shell and store, under a clock that the test turns. */
 import type { Adapter, Observation, Outcome } from '../../adapters/adapter.ts'
-import { createApp } from '../../control/app.ts'
-import { createAuthenticate, hashToken } from '../../control/auth.ts'
+import { memorySchema } from '../../adapters/memory.ts'
+import { type AppInput, createApp } from '../../control/app.ts'
+import { hashToken } from '../../control/auth.ts'
 import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
@@ -10,6 +11,7 @@ import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Store, TokenRecord } from '../../control/store/store.ts'
+import { createTokens } from '../../control/tokens.ts'
 import { openTestDatabase, turn } from './runtime.ts'
 
 /** Time that passes only when told to. Work that is due is done in order, one turn of the event loop apart. */
@@ -103,6 +105,8 @@ export function serviceReport(node: string, state: RouterState, priority = prior
 export type WorldOptions = {
   readonly services?: Readonly<Record<string, ServiceConfig>>
   readonly ownerProbe?: 'token' | 'public'
+  /** Of the API, in place of what it would be given otherwise. */
+  readonly app?: Partial<AppInput>
   /** The database to use, when it is to outlive the world. */
   readonly store?: Store
   readonly resource?: ReturnType<typeof createResource>
@@ -164,8 +168,21 @@ export async function createWorld(options: WorldOptions = {}) {
   })
   const cluster = createCluster({ services: new Map(declared), retention }, ports)
   await store.setTokens('file', await tokenRecords())
-  const authenticate = createAuthenticate(() => store.tokens())
-  const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', ports })
+  const ending = new AbortController()
+  const app = createApp({
+    cluster,
+    store,
+    links,
+    ports,
+    tokens: createTokens(store, time.clock),
+    ownerProbe: options.ownerProbe ?? 'token',
+    rateLimit: { perSecond: 100_000, burst: 100_000 },
+    adapters: [memorySchema],
+    makeAdapters: async (config) => adaptersOf(config, adapter),
+    fileDeclarations: {},
+    ending: ending.signal,
+    ...options.app,
+  })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
     // Grows over the whole test, also where a second control takes over from a first.
@@ -190,6 +207,7 @@ export async function createWorld(options: WorldOptions = {}) {
     measured,
     app,
     call,
+    ending,
     said,
     links,
     connect: connectTo(cluster, links),
@@ -204,7 +222,7 @@ function connectTo(cluster: ReturnType<typeof createCluster>, links: ReturnType<
       send: (text: string) => void received.push(...(JSON.parse(text) as { commands: Command[] }).commands),
       close: () => undefined,
     }
-    links.open(node, socket)
+    links.open(node, socket, node)
     cluster.connected(node)
     const close = (): void => {
       if (links.close(node, socket)) cluster.disconnected(node)
