@@ -25,6 +25,7 @@ import {
 } from './decision.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
+import { isOverdue } from './retention.ts'
 import type { DeclarationRecord, DrainRecord, EventRecord, Stored } from './store/store.ts'
 import { createUnit, type Unit } from './unit.ts'
 import { type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
@@ -271,14 +272,6 @@ function noticeStall(work: Work): void {
   const msg = 'control stood still; silence proves nothing for a lease'
   work.ports.log('warn', { event: 'stalled', forMs: Math.round(stood), msg })
   for (const unit of work.units.values()) unit.handle({ kind: 'stalled' }).catch(() => undefined)
-}
-
-/** Whether something is too old or too much, at the price of a few rows: a program that woke asks it every half minute. */
-function isOverdue({ store, clock }: ClusterPorts, { ageMs, events }: Retention): boolean {
-  const first = store.firstEventId()
-  const [oldest] = store.events({ since: first - 1, limit: 1 })
-  if (oldest === undefined) return false
-  return store.lastEventId() - first >= events || oldest.at < new Date(clock.wall().getTime() - ageMs).toISOString()
 }
 
 function prune(work: Work): void {
