@@ -31,9 +31,10 @@ export type Link = {
 
 let sequence = 0
 
-export async function connect(node: string): Promise<Link> {
+/** `token`: default that of the configuration. */
+export async function connect(node: string, token = `node-token-${node.slice(1)}`): Promise<Link> {
   const response = await worker.fetch('https://control.example.com/v1/agent', {
-    headers: { upgrade: 'websocket', authorization: `Bearer node-token-${node.slice(1)}` },
+    headers: { upgrade: 'websocket', authorization: `Bearer ${token}` },
   })
   const socket = response.webSocket
   if (socket === null) throw new Error(`no link: ${response.status} ${await response.text()}`)

@@ -117,6 +117,23 @@ describe('the link of a node', () => {
     expect(link.closed()?.reason).toContain('report')
   })
 
+  test('ends with its token, also when the object slept in between', async () => {
+    const { id, token } = await answerOf<{ id: string; token: string }>('/v1/tokens', {
+      method: 'POST',
+      body: { name: 'spare', role: 'node', node: 'n2' },
+    })
+    const [kept, link] = [await connect('n1'), await connect('n2', token)]
+    kept.report('active')
+    link.report('backup')
+    await untilOwner('n1', 1)
+    await evictDurableObject(object())
+    const revoked = await call(`/v1/tokens/${id}`, { method: 'DELETE' })
+    expect(revoked.status).toBeLessThan(300)
+    await revoked.text()
+    await eventually(link.closed, (closed) => expect(closed?.code).toBe(1008))
+    expect(kept.closed()).toBeNull()
+  })
+
   test('is refused to whoever is no node', async () => {
     const response = await call('/v1/agent', { token: 'admin-token' })
     expect(response.status).toBe(403)
@@ -209,12 +226,13 @@ describe('a restart, as after a deployment', () => {
     expect(await eventKinds()).toContain('switchover-failed')
   })
 
-  test('what was declared is there again', async () => {
-    await answerOf('/v1/services')
+  test('what was declared over the API is there again; what does not fit any more is left out', async () => {
+    const declared = await call('/v1/services/mail', { method: 'PUT', body: { sites: ['dc1', 'dc2'] } })
+    expect(declared.status).toBe(201)
+    await declared.text()
     await runInDurableObject(object(), (_, { storage }) => {
       storage.sql.exec(
-        `INSERT INTO declarations (service, version, text, by_whom, at) VALUES ('mail', 1, '{}', 'root', '2026-11-22T00:00:00Z'),
-         ('odd', 1, '{"sites": 1}', 'root', '2026-11-22T00:00:00Z')`,
+        `INSERT INTO declarations (service, version, text, by_whom, at) VALUES ('odd', 1, '{"sites": 1}', 'root', '2026-11-22T00:00:00Z')`,
       )
     })
     await evictDurableObject(object())
