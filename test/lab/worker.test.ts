@@ -58,7 +58,8 @@ describeWith(lab, 'control on workerd', () => {
     const first = await untilSettled('n1')
     await eventually(
       async () => (await get<{ nodes: NodeView[] }>('/v1/nodes')).nodes,
-      (nodes) => expect(nodes.map(({ node, connected }) => `${node} ${connected}`).toSorted()).toEqual(['n1 true', 'n2 true']),
+      (nodes) =>
+        expect(nodes.map(({ node, connected }) => `${node} ${connected}`).toSorted()).toEqual(['n1 true', 'n2 true']),
     )
     return { made, cloud, worker, n1, n2, get, service, untilSettled, epoch: first.owner!.epoch }
   }
