@@ -1,7 +1,39 @@
+import { join } from 'node:path'
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { offline } from './infra/worker/wrangler.ts'
+
+Object.assign(process.env, offline)
+
+const inRoot = (name: string): string => join(import.meta.dirname, name)
+
+/** What holds on every runtime; `worker` runs these as well. */
+const onEveryRuntime = [
+  'test/control/{administration,app,cluster,decide,plan,reconcile,roles,scenarios}.test.ts',
+  'test/control/rules/*.test.ts',
+]
+
+/** What a deployment would have in its variables and secrets. */
+const variablesUnderTest = {
+  HOLDFAST_CLUSTERS: '["default", "prod", "broken"]',
+  HOLDFAST_HOSTS: '{"prod.example.com": "prod"}',
+  HOLDFAST_ADMIN_TOKEN: 'admin-token',
+  NODE_TOKEN: 'node-token-1',
+  HOLDFAST_CONFIG: JSON.stringify({
+    retention: { age: '87600h', events: 100 },
+    services: { web: { bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }] } },
+    tokens: [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: what configuration files write for a variable.
+      { name: 'n1', role: 'node', node: 'n1', token: '${NODE_TOKEN}' },
+      { name: 'n2', role: 'node', node: 'n2', token: 'node-token-2' },
+    ],
+  }),
+  HOLDFAST_CONFIG_BROKEN: 'ownerProbe: nobody',
+}
 
 /**
- * Two projects: `unit` runs anywhere in seconds; `lab` needs network namespaces and says what it skips.
+ * Three projects: `unit` runs anywhere in seconds; `worker` runs in workerd, and what holds on every runtime runs there
+ * too; `lab` needs network namespaces and says what it skips.
  * Lab files run one after another, because each measures time on a machine with few cores.
  */
 export default defineConfig({
@@ -12,10 +44,30 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/lab/**', 'test/bench/**'],
+          exclude: ['test/lab/**', 'test/bench/**', 'test/control/worker/**'],
           testTimeout: 30_000,
           // Most of the slow files wait for processes that they started; the machine has another core.
           maxWorkers: 2,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            main: './test/control/worker/main.ts',
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              cf: false,
+              durableObjects: { BLANK: { className: 'BlankObject', useSQLite: true } },
+              bindings: variablesUnderTest,
+            },
+          }),
+        ],
+        resolve: { alias: [{ find: './runtime.ts', replacement: inRoot('test/control/worker/runtime.ts') }] },
+        test: {
+          name: 'worker',
+          include: ['test/control/worker/*.test.ts', ...onEveryRuntime],
+          setupFiles: ['test/control/worker/setup.ts'],
+          testTimeout: 30_000,
         },
       },
       {

@@ -25,6 +25,7 @@ import {
 } from './decision.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
+import { isOverdue } from './retention.ts'
 import type { DeclarationRecord, DrainRecord, EventRecord, Stored } from './store/store.ts'
 import { createUnit, type Unit } from './unit.ts'
 import { type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
@@ -181,6 +182,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
 
 function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work {
   const stored = ports.store.load()
+  const awake = ports.openLinks().length > 0
   const work: Work = {
     ports,
     retention,
@@ -192,11 +194,10 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
     deadlines: createDeadlines(),
     run: drawId(ports.random),
     aliveAt: ports.clock.now(),
-    pruneAt: ports.clock.now() + pruneOnMs,
+    pruneAt: ports.clock.now() + (awake && !isOverdue(ports, retention) ? pruneEveryMs : pruneOnMs),
     armed: null,
     stopped: false,
   }
-  const awake = ports.openLinks().length > 0
   for (const [service, declared] of services) addUnit(work, { service, declared, stored, awake })
   return work
 }

@@ -53,15 +53,30 @@ export function controlConfigSchema(adapters: readonly AnyAdapterSchema[]): z.Zo
     .strictObject({
       listen: listenSchema.default({ host: '127.0.0.1', port: 8080 }),
       database: z.string().min(1).default('/var/lib/holdfast/control.db').describe('the SQLite file'),
-      ownerProbe: z.enum(['token', 'public']).default('token'),
-      tokens: tokensSchema,
-      services: z.record(nameSchema, serviceSchema(adapters)).default({}),
       tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).optional(),
-      retention: retentionSchema.prefault({}),
-      rateLimit: rateLimitSchema.prefault({}),
-      trace: traceSchema.optional(),
+      ...clusterSettings(adapters),
     })
     .transform(({ tls, trace, ...config }) => ({ ...config, tls: tls ?? null, trace: trace ?? null }))
+}
+
+/** What a cluster is configured with wherever it runs, also where there are no files and no sockets to listen on. */
+export type ClusterConfig = Omit<ControlConfig, 'listen' | 'database' | 'tls'>
+
+export function clusterConfigSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<ClusterConfig, unknown> {
+  return z
+    .strictObject(clusterSettings(adapters))
+    .transform(({ trace, ...config }) => ({ ...config, trace: trace ?? null }))
+}
+
+function clusterSettings(adapters: readonly AnyAdapterSchema[]) {
+  return {
+    ownerProbe: z.enum(['token', 'public']).default('token'),
+    tokens: tokensSchema,
+    services: z.record(nameSchema, serviceSchema(adapters)).default({}),
+    retention: retentionSchema.prefault({}),
+    rateLimit: rateLimitSchema.prefault({}),
+    trace: traceSchema.optional(),
+  }
 }
 
 const retentionSchema = z

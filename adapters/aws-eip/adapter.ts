@@ -18,15 +18,13 @@ import {
   DisassociateAddressCommand,
   EC2Client,
 } from '@aws-sdk/client-ec2'
+import { connection } from '#aws-eip/connection'
 import type { Adapter, AdapterInput, Failure, Move, Observation, Outcome, Raw } from '../adapter.ts'
 import { failureOf, strangeAnswer } from './errors.ts'
 import type { AwsEipConfig, AwsEipTarget } from './schema.ts'
 
 /** How long one call may take before it is given up, in milliseconds. What it asked for may still happen. */
 const defaultCallTimeoutMs = 8_000
-
-/** How long to wait for a connection, in milliseconds: short, because until then nothing was sent. */
-const connectTimeoutMs = 3_000
 
 type Binding = AdapterInput<AwsEipConfig, AwsEipTarget> & {
   readonly client: EC2Client
@@ -56,13 +54,12 @@ export function createAwsEip(
 }
 
 function createClient({ region, endpoint }: AwsEipConfig): EC2Client {
-  const agent = { keepAlive: true, maxSockets: 8 }
   return new EC2Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint }),
     maxAttempts: 1,
     retryMode: 'standard',
-    requestHandler: { connectionTimeout: connectTimeoutMs, httpAgent: agent, httpsAgent: agent },
+    ...connection(),
   })
 }
 

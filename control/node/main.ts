@@ -5,8 +5,9 @@
  * accepted that can no longer be stored.
  */
 import { readFileSync } from 'node:fs'
-import { upgradeWebSocket } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
+import { adapterSchemas, makeAdapters } from '../adapters.ts'
+import { createAgentLink } from '../agent-link.ts'
 import { createApp } from '../app.ts'
 import { hashToken } from '../auth.ts'
 import { type Cluster, createCluster } from '../cluster.ts'
@@ -18,12 +19,12 @@ import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
 import { createTokens } from '../tokens.ts'
-import { adapterSchemas, makeAdapters } from './adapters.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
 import { type Server, startServer } from './server.ts'
 import { expiryWarning, readTls, TlsError, type TlsFiles } from './tls.ts'
+import { upgradeOn } from './upgrade.ts'
 
 export { ListenError } from './server.ts'
 
@@ -60,20 +61,21 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const services = await declareAll(config.services, store, log)
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const ending = new AbortController()
+    const tokens = createTokens(store, clock)
     const app = createApp({
       cluster,
       store,
       links,
       ports,
       makeAdapters,
-      tokens: createTokens(store, clock),
+      tokens,
       ownerProbe: config.ownerProbe,
       rateLimit: config.rateLimit,
       adapters: adapterSchemas,
       fileDeclarations: declarationsOfFile(readFileSync(configFile, 'utf8'), adapterSchemas),
       ending: ending.signal,
       addressOf: (context) => getConnInfo(context).remote.address,
-      upgrade: upgradeWebSocket,
+      upgrade: upgradeOn(createAgentLink({ cluster, links, tokens, ports })),
     })
     const server = await startServer({ fetch: app.fetch, listen: config.listen, tls })
     cluster.start()

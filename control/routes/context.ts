@@ -5,7 +5,7 @@ import { allow, type Env, type PeopleRole } from '../auth.ts'
 import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
 import type { MakeAdapters } from '../declarations.ts'
-import type { Links, Socket } from '../links.ts'
+import type { Links } from '../links.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
 import type { Limit } from '../rate-limit.ts'
@@ -33,8 +33,11 @@ export type RouteInput = {
   readonly ending: AbortSignal
   /** The client's network address. Left out where nobody knows. */
   readonly addressOf?: ((context: Context) => string | undefined) | undefined
-  /** Undefined where there are no WebSockets: nodes then post. */
-  readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
+  /**
+   * The runtime's way to make a request the link of the node that is its identity; it goes on to the next handler when
+   * no WebSocket is asked for. Undefined where there are none: nodes then post.
+   */
+  readonly upgrade?: MiddlewareHandler<Env> | undefined
   /** Told of each answer, for whoever keeps metrics. `route`: its pattern, such as `/v1/services/:service`. */
   readonly answered?: ((answer: Answered) => void) | undefined
 }
@@ -44,14 +47,6 @@ export type Answered = {
   readonly route: string
   readonly status: number
   readonly tookMs: number
-}
-
-/** What a runtime tells of one WebSocket. */
-export type LinkEvents = {
-  onOpen(event: unknown, socket: Socket): void
-  onMessage(event: { readonly data: unknown }): void
-  onClose(): void
-  onError(): void
 }
 
 export function createRouter(): OpenAPIHono<Env> {

@@ -1,10 +1,10 @@
 /** A cluster while it runs: services come, change and go; nodes are emptied; a program that slept is no restart. */
 import { expect, test } from 'vitest'
 import { leaseMs } from '../../control/contract.ts'
-import { openDatabase } from '../../control/node/node-sqlite.ts'
 import type { Declared } from '../../control/ports.ts'
 import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
+import { openTestDatabase } from './runtime.ts'
 import { adaptersOf, createResource, createWorld, serviceReport, webService } from './world.ts'
 
 async function running(options: Parameters<typeof createWorld>[0] = {}) {
@@ -78,7 +78,7 @@ test('a binding that is removed is let go of, and its later answers are nobodyâ€
 })
 
 test('a declaration that cannot be stored changes nothing', async () => {
-  const inner = createSqlStore(openDatabase(':memory:'))
+  const inner = createSqlStore(openTestDatabase())
   let full = false
   const store = {
     ...inner,
@@ -151,7 +151,7 @@ test('a node that is emptied leaves every service, stays off, and may come back'
 })
 
 test('a drain survives a restart of control', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const before = await running({ store })
   await before.cluster.drain({ node: 'n1', by: 'ops', reason: null })
   await before.say('n2', 'active')
@@ -187,7 +187,7 @@ test('pings alone keep a lease', async () => {
 })
 
 test('events that are old enough, and too many, are removed; what is kept has no gap', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const old = (at: string) => ({ at, kind: 'old', service: null, node: null, epoch: null, text: '', detail: {} })
   await store.write({ events: Array.from({ length: 5_000 }, () => old('2020-01-01T00:00:00.000Z')) })
   await store.write({ events: Array.from({ length: 1_000 }, () => old('2026-11-21T00:00:00.000Z')) })

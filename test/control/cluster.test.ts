@@ -1,9 +1,9 @@
 /** The shell: what is durable before what, what survives a restart, and what a broken store or a hanging provider does. */
 import { expect, test } from 'vitest'
 import { leaseMs } from '../../control/contract.ts'
-import { openDatabase } from '../../control/node/node-sqlite.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Change, Store } from '../../control/store/store.ts'
+import { openTestDatabase } from './runtime.ts'
 import { createClock, createResource, createWorld, serviceReport } from './world.ts'
 
 /** n1 owns, and the outside points at it. */
@@ -46,7 +46,7 @@ test('a report that moves the owner moves the outside, and both are read back', 
 })
 
 test('nothing leaves before it is durable: neither a question, nor a command, nor an adapter call', async () => {
-  const database = openDatabase(':memory:')
+  const database = openTestDatabase()
   const inner = createSqlStore(database)
   let release: (() => void) | undefined
   let held: Change | undefined
@@ -76,7 +76,7 @@ test('nothing leaves before it is durable: neither a question, nor a command, no
 })
 
 test('a store that cannot write changes nothing, and the next report tries again', async () => {
-  const inner = createSqlStore(openDatabase(':memory:'))
+  const inner = createSqlStore(openTestDatabase())
   const disk = { full: false }
   const store: Store = {
     ...inner,
@@ -99,7 +99,7 @@ test('a store that cannot write changes nothing, and the next report tries again
 })
 
 test('a deadline whose write fails is tried again later, not in a busy loop', async () => {
-  const inner = createSqlStore(openDatabase(':memory:'))
+  const inner = createSqlStore(openTestDatabase())
   let tries = 0
   const store: Store = {
     ...inner,
@@ -117,7 +117,7 @@ test('a deadline whose write fails is tried again later, not in a busy loop', as
 })
 
 test('a second control on the same store is noticed by its epoch, and obeyed', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const it = await settledWorld({ store })
   await store.write({ owner: { service: 'web', owner: { node: 'n1', site: 'dc1', epoch: 7, since: 'x' } } })
   it.one.close()
@@ -128,7 +128,7 @@ test('a second control on the same store is noticed by its epoch, and obeyed', a
 })
 
 test('a crash between the decision and the cloud: the next control resumes it', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const time = createClock()
   const resource = createResource(time.clock)
   const before = await settledWorld({ store, time, resource })
@@ -147,7 +147,7 @@ test('a crash between the decision and the cloud: the next control resumes it', 
 })
 
 test('after a restart silence proves nothing for a lease, and the outside stays', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const time = createClock()
   const resource = createResource(time.clock)
   await settledWorld({ store, time, resource })
@@ -233,7 +233,7 @@ test('a switchover is done when the bindings were read back, and the operation i
 })
 
 test('a former incarnation is refused even after control has restarted', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const time = createClock()
   const first = await settledWorld({ store, time })
   await first.cluster.report(first.said('n1', 'active', { incarnation: 'n1-restarted' }), 'link')
@@ -245,7 +245,7 @@ test('a former incarnation is refused even after control has restarted', async (
 })
 
 test('a heartbeat that says nothing new costs no write', async () => {
-  const inner = createSqlStore(openDatabase(':memory:'))
+  const inner = createSqlStore(openTestDatabase())
   let writes = 0
   const store: Store = {
     ...inner,

@@ -5,8 +5,8 @@
  */
 import { expect, test } from 'vitest'
 import { holderLeaseMs, leaseMs } from '../../control/contract.ts'
-import { openDatabase } from '../../control/node/node-sqlite.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
+import { openTestDatabase } from './runtime.ts'
 import { begin, failover, settled, talk } from './scenario-world.ts'
 import { createClock, serviceReport } from './world.ts'
 
@@ -117,7 +117,7 @@ test('7: the owner has lost control and its peers: it has given up before contro
 })
 
 test('8: control ends in the middle of a move: the next one looks first, and finishes it', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const before = await settled({ store })
   before.eip.inject('apply', { kind: 'late-write', ms: 300 }, 1)
   await failover(before)
@@ -135,7 +135,7 @@ test('8: control ends in the middle of a move: the next one looks first, and fin
 })
 
 test('9: two controls on one store: the second finds out by its first write, and does as the first decided', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const first = await settled({ store })
   const second = await begin({ store, resources: first.resources, time: first.time })
   second.connect('n1')
@@ -280,7 +280,7 @@ test('19: credentials have expired: one event, a slow probe and no storm; then i
 })
 
 test('20: every socket drops because control was deployed: that is nobody’s death', async () => {
-  const store = createSqlStore(openDatabase(':memory:'))
+  const store = createSqlStore(openTestDatabase())
   const before = await settled({ store })
   await before.cluster.stop()
   const after = await begin({ store, resources: before.resources, time: before.time })

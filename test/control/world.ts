@@ -7,18 +7,17 @@ import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createLinks } from '../../control/links.ts'
-import { openDatabase } from '../../control/node/node-sqlite.ts'
 import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Store, TokenRecord } from '../../control/store/store.ts'
 import { createTokens } from '../../control/tokens.ts'
+import { openTestDatabase, turn } from './runtime.ts'
 
 /** Time that passes only when told to. Work that is due is done in order, one turn of the event loop apart. */
 export function createClock() {
   let now = 0
   const due = new Set<{ at: number; work: () => void }>()
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   const idle = async (): Promise<void> => {
     for (let i = 0; i < 8; i++) await turn()
   }
@@ -154,8 +153,7 @@ function tokenRecords(): Promise<TokenRecord[]> {
 export async function createWorld(options: WorldOptions = {}) {
   const time = options.time ?? createClock()
   const { resource, adapter } = options.resource ?? createResource(time.clock)
-  const database = openDatabase(':memory:')
-  const store = options.store ?? createSqlStore(database)
+  const store = options.store ?? createSqlStore(openTestDatabase())
   const links = createLinks(time.clock)
   const logged: LogEntry[] = []
   const measured: Measure[] = []
