@@ -1,6 +1,6 @@
 /** What people and probes are shown of services and nodes: the JSON of the design's section 6. */
 import type { ServiceReport } from './contract.ts'
-import type { Decision, Hold } from './decision.ts'
+import type { Decision, Hold, Moment } from './decision.ts'
 import type { KnownNode, Nodes } from './nodes.ts'
 import type { BindingWord } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
@@ -23,6 +23,8 @@ export type ServiceView = {
   /** Whether the probe through the service's own address succeeds. Null: nobody looks, or has looked yet. */
   readonly reachable: boolean | null
   readonly hold: Hold | null
+  /** It moved too often: it does not move by itself before then. Null: it may. */
+  readonly suppressedUntil: string | null
   /** A higher epoch that was found, while nothing moves because of it. Null: none. */
   readonly higherEpoch: number | null
   /** The id of the operation under way. */
@@ -39,6 +41,7 @@ export type MemberView = {
   readonly solo: boolean
   readonly drained: boolean
   readonly connected: boolean
+  /** When it was last heard: a report, or a sign of life that says that the last one still holds. */
   readonly lastReport: string | null
 }
 
@@ -65,11 +68,11 @@ export type NodeView = {
   readonly services: NodeRecord['services']
 }
 
-type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, DrainRecord> }
+type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, DrainRecord>; readonly now: Moment }
 
-export function viewService(unit: Unit, { nodes, drains }: Known): ServiceView {
+export function viewService(unit: Unit, { nodes, drains, now }: Known): ServiceView {
   const decision = unit.decision()
-  const { owner, members, memory, move, reachable, origins } = decision
+  const { owner, members, memory, move, reachable, origins, suppressedUntil } = decision
   const { sites, origins: configured } = unit.config()
   const bindings = unit.bindings().map(({ name, adapter, binding }) => ({
     name,
@@ -99,13 +102,14 @@ export function viewService(unit: Unit, { nodes, drains }: Known): ServiceView {
         solo,
         drained: drains.has(node),
         connected: nodes.isLinked(node),
-        lastReport: nodes.get(node)?.record.lastReport ?? null,
+        lastReport: lastHeard(nodes, nodes.get(node), now),
       })),
     bindings,
     sites,
     origins: Object.fromEntries(probed.map(([site]) => [site, word(origins[site])])),
     reachable,
     hold: memory.hold,
+    suppressedUntil: suppressedUntil === null ? null : wallOf(suppressedUntil, now),
     higherEpoch: isFenced({ state: decision }) ? memory.epochSeen : null,
     operation: move?.operation.id ?? null,
   }
@@ -124,12 +128,28 @@ function phaseOf(decision: Decision, bindings: readonly BindingView[]): Phase {
 const troubled: ReadonlySet<BindingWord> = new Set<BindingWord>(['retrying', 'failed', 'drifted'])
 
 export function viewNode(
-  { record, heardAt }: KnownNode,
-  { nodes, drains, freshFrom }: Known & { readonly freshFrom: number },
+  known: KnownNode,
+  { nodes, drains, now, freshFrom }: Known & { readonly freshFrom: number },
 ): NodeView {
-  const { node, site, incarnation, lastReport, services } = record
+  const { record, heardAt } = known
+  const { node, site, incarnation, services } = record
   const fresh = heardAt !== null && Math.max(heardAt, nodes.aliveAt(node) ?? heardAt) >= freshFrom
   const drained = drains.get(node)
   const drain = drained === undefined ? null : { by: drained.by, reason: drained.reason, since: drained.since }
+  const lastReport = lastHeard(nodes, known, now)
   return { node, site, connected: nodes.isLinked(node), fresh, incarnation, lastReport, drain, services }
+}
+
+function lastHeard(nodes: Nodes, known: KnownNode, now: Moment): string
+function lastHeard(nodes: Nodes, known: KnownNode | undefined, now: Moment): string | null
+function lastHeard(nodes: Nodes, known: KnownNode | undefined, now: Moment): string | null {
+  if (known === undefined) return null
+  const { record, heardAt } = known
+  const at = Math.max(heardAt ?? Number.NEGATIVE_INFINITY, nodes.aliveAt(record.node) ?? Number.NEGATIVE_INFINITY)
+  return Number.isFinite(at) ? wallOf(at, now) : record.lastReport
+}
+
+/** A time of control's own clock, for people. */
+function wallOf(ms: number, now: Moment): string {
+  return new Date(Date.parse(now.wall) + ms - now.ms).toISOString()
 }

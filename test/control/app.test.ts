@@ -233,6 +233,7 @@ describe('shapes', () => {
       origins: {},
       reachable: null,
       hold: null,
+      suppressedUntil: null,
       higherEpoch: null,
       operation: null,
     }
