@@ -1,52 +1,99 @@
 /**
  * The control API as a value: a Hono application over a cluster and its store, the same on every runtime.
  *
- * Everything that goes wrong leaves as an RFC 9457 problem, from here.
+ *   request ─▶ id ─▶ who calls ─▶ how often ─▶ audit trail ─▶ the body's size and kind ─▶ route: role, schema, work
+ *                                                                                          │
+ *   answer ◀── everything that goes wrong leaves as an RFC 9457 problem, from here ◀───────┘
  */
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
-import type { Env } from './auth.ts'
+import { routePath } from 'hono/route'
+import { auditCalls } from './audit.ts'
+import { type Env, identify } from './auth.ts'
 import { ProblemError, respond } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
+import { declarationRoutes } from './routes/declarations.ts'
+import { docsPage } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
 import { nodeRoutes } from './routes/nodes.ts'
+import { addSecurity, complete, documentHead } from './routes/openapi.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { serviceRoutes } from './routes/services.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { throttle } from './throttle.ts'
 
 export type AppInput = RouteInput
 
 const maxBodyBytes = 256 * 1024
 
 export function createApp(input: AppInput): OpenAPIHono<Env> {
+  const { cluster, ports, tokens, rateLimit, ownerProbe } = input
   const app = createRouter()
-  app.use(async (context, next) => {
-    const given = context.req.header('x-request-id')
-    const id = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
-    context.set('requestId', id)
-    await next()
-    // The headers of a WebSocket's handshake belong to the runtime.
-    if (context.req.path !== '/v1/agent') context.header('x-request-id', id)
-  })
+  app.use((context, next) => receive(input, context, next))
+  app.use(identify(tokens.authenticate))
+  const isPublic = (path: string): boolean =>
+    /^\/(healthz|readyz)$/.test(path) || (ownerProbe === 'public' && /^\/v1\/services\/[^/]+\/owner$/.test(path))
+  const addressOf = input.addressOf ?? (() => undefined)
+  app.use(throttle({ limit: rateLimit, clock: ports.clock, addressOf, isPublic }))
+  app.use(auditCalls({ cluster, ports }))
   app.use(checkBody)
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
 
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
-  app.get('/readyz', (context) => {
-    // Reads the store, so that a database that has gone away is found out.
-    input.store.lastEventId()
-    return context.json({ status: 'ready' })
-  })
-  for (const router of [serviceRoutes, operationRoutes, nodeRoutes, eventRoutes, agentRoutes])
-    app.route('/', router(input))
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Holdfast control', version: '0.1.0' } })
+  app.get('/readyz', (context) => ready(input, context))
+  const routers = [serviceRoutes, declarationRoutes, operationRoutes, nodeRoutes, eventRoutes, tokenRoutes, agentRoutes]
+  for (const router of routers) app.route('/', router(input))
+  addDocument(app)
 
   const methods = methodsByPath(app)
   app.notFound((context) => nothingHere(context, methods))
   app.onError((error, context) => answerError(input, error, context))
   return app
+}
+
+/** Gives each request an id, its caller's if that is a sane one, and tells of the answer. */
+async function receive({ ports, answered }: AppInput, context: Context<Env>, next: () => Promise<void>): Promise<void> {
+  const began = ports.clock.now()
+  const given = context.req.header('x-request-id')
+  const id = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
+  context.set('requestId', id)
+  await next()
+  const { method, path } = context.req
+  answered?.({ method, route: routePath(context, -1), status: context.res.status, tookMs: ports.clock.now() - began })
+  // The headers of a WebSocket's handshake belong to the runtime.
+  if (path !== '/v1/agent') context.header('x-request-id', id)
+}
+
+function ready({ store, storeTrouble }: AppInput, context: Context<Env>): Response {
+  try {
+    // Read as well, so that a database that has gone away is found out before the next write.
+    store.lastEventId()
+    const trouble = storeTrouble?.() ?? null
+    if (trouble !== null) throw trouble
+    return context.json({ status: 'ready' })
+  } catch (error) {
+    const detail = `the database does not take what it is given: ${(error as Error).message}`
+    return respond(context, { status: 503, code: 'not-ready', detail })
+  }
+}
+
+/** The document is made when it is first asked for; it does not change while control runs. */
+function addDocument(app: OpenAPIHono<Env>): void {
+  addSecurity(app)
+  let made: ReturnType<typeof app.getOpenAPI31Document> | undefined
+  const document = () => {
+    made ??= complete(app.getOpenAPI31Document(documentHead))
+    return made
+  }
+  app.get('/openapi.json', (context) => context.json(document()))
+  app.get('/docs', (context) => {
+    // The page loads nothing from anywhere, and its policy sees to it.
+    context.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
+    return context.html(docsPage(document()))
+  })
 }
 
 /** A body must say that it is JSON; zod-openapi would pass over any other as if there were none. */

@@ -8,27 +8,39 @@ import type { Role } from './config.ts'
 import { ProblemError } from './problem.ts'
 import type { TokenRecord } from './store/store.ts'
 
-export type Identity = { readonly name: string; readonly role: Role; readonly node: string | null }
+/** `id` is the token's, so that two tokens of one name are told apart. */
+export type Identity = {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  readonly node: string | null
+}
 
-export type Env = { Variables: { identity: Identity; requestId: string } }
+export type Env = { Variables: { identity: Identity | null; requestId: string } }
 
 /** The identity behind an `Authorization` header, or null. */
 export type Authenticate = (header: string | undefined) => Promise<Identity | null>
 
 export async function hashToken(token: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex(new Uint8Array(digest))
+}
+
+export function hex(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** `tokens`: those that are valid now. */
-export function createAuthenticate(tokens: () => readonly TokenRecord[]): Authenticate {
+export function createAuthenticate(tokens: () => Iterable<TokenRecord>): Authenticate {
   return async (header) => {
     const token = /^Bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
     if (token === undefined) return null
     const hash = await hashToken(token)
     // Every token is compared, each in full, so that the time taken tells nothing about any of them.
     let found: Identity | null = null
-    for (const { name, role, node, hash: known } of tokens()) if (equal(known, hash)) found = { name, role, node }
+    for (const { id, name, role, node, hash: known } of tokens()) {
+      if (equal(known, hash)) found = { id, name, role, node }
+    }
     return found
   }
 }
@@ -39,22 +51,31 @@ function equal(a: string, b: string): boolean {
   return difference === 0
 }
 
+/** Finds out who is calling, once for all that follows, and lets everybody on: what they may do, each route says. */
+export function identify(authenticate: Authenticate): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    context.set('identity', await authenticate(context.req.header('authorization')))
+    await next()
+  }
+}
+
+export type PeopleRole = 'admin' | 'operator' | 'viewer'
+
 const ranks: Readonly<Record<Role, number>> = { admin: 3, operator: 2, viewer: 1, node: 0 }
 
 /** Lets callers of at least this role pass. */
-export function allow(authenticate: Authenticate, least: 'admin' | 'operator' | 'viewer'): MiddlewareHandler<Env> {
+export function allow(least: PeopleRole): MiddlewareHandler<Env> {
   return async (context, next) => {
-    const identity = await identify(authenticate, context)
-    if (ranks[identity.role] < ranks[least])
-      throw forbidden(`needs the role ${least}; ${identity.name} is ${identity.role}`)
+    const { role, name } = callerOf(context)
+    if (ranks[role] < ranks[least]) throw forbidden(`needs the role ${least}; ${name} is ${role}`)
     await next()
   }
 }
 
 /** Lets a node's own token pass, and nobody else's; with a `{node}` in the path, only for that node. */
-export function allowNode(authenticate: Authenticate): MiddlewareHandler<Env> {
+export function allowNode(): MiddlewareHandler<Env> {
   return async (context, next) => {
-    const { role, node, name } = await identify(authenticate, context)
+    const { role, node, name } = callerOf(context)
     if (role !== 'node') throw forbidden(`needs the role node; ${name} is ${role}`)
     const asked = context.req.param('node')
     if (asked !== undefined && asked !== node) throw forbidden(`${name} speaks for ${node}, not for ${asked}`)
@@ -62,14 +83,12 @@ export function allowNode(authenticate: Authenticate): MiddlewareHandler<Env> {
   }
 }
 
-async function identify(authenticate: Authenticate, context: Context<Env>): Promise<Identity> {
-  const identity = await authenticate(context.req.header('authorization'))
-  if (identity === null) {
-    const detail = 'send "Authorization: Bearer TOKEN" with a token that control knows'
-    throw new ProblemError({ status: 401, code: 'unauthorized', detail })
-  }
-  context.set('identity', identity)
-  return identity
+/** Whoever calls a route that not everybody may call. */
+export function callerOf(context: Context<Env>): Identity {
+  const identity = context.get('identity')
+  if (identity !== null) return identity
+  const detail = 'send "Authorization: Bearer TOKEN" with a token that control knows'
+  throw new ProblemError({ status: 401, code: 'unauthorized', detail })
 }
 
 function forbidden(why: string): ProblemError {

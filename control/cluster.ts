@@ -67,6 +67,8 @@ export type Cluster = {
   forget(request: ServiceRequest): Promise<boolean>
   /** What the API has declared of a service. */
   declaration(service: string): DeclarationRecord | undefined
+  /** Of all services, sorted. */
+  names(): readonly string[]
   services(): ServiceView[]
   service(name: string): ServiceView | undefined
   /** How a service is configured, and where. */
@@ -137,6 +139,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
     declare: (service, declared, record) => declare(work, { service, declared, record }),
     forget: (request) => forget(work, request),
     declaration: (service) => declarations.get(service),
+    names: () => [...units.keys()].toSorted(),
     services: () => [...units.values()].map((unit) => viewService(unit, seen())),
     service: (name) => {
       const unit = units.get(name)

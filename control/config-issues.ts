@@ -27,6 +27,8 @@ export type Issues = {
   readonly schema: z.ZodType
   readonly root: unknown
   readonly located: ReadonlyMap<string, Located>
+  /** What the whole is called, where its keys are listed. Default: `this file`. */
+  readonly whole?: string
 }
 
 export function explainIssues(input: Issues): Problem[] {
@@ -55,7 +57,7 @@ function unknownKey(input: Issues, path: Path, key: string): Explained {
   const inner = [...path, key]
   const known = knownKeys(input, path)
   const near = nearest(key, known)
-  const parent = path.length === 0 ? 'this file' : dotted(path)
+  const parent = path.length === 0 ? (input.whole ?? 'this file') : dotted(path)
   const hint = near !== undefined ? `did you mean ${near}?` : `${parent} has the keys ${known.join(', ')}`
   const problem = { line: lineAt(input, inner), key: dotted(inner), message: 'is not a known key' }
   return { path: inner, problem: known.length === 0 ? problem : { ...problem, hint } }

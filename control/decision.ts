@@ -124,7 +124,7 @@ export type Decision = {
   /** No move that nobody asked for until then; null while they are not suppressed. */
   readonly suppressedUntil: number | null
   readonly resumedAt: number
-  /** A drain that found nobody, or failed, is tried again then. */
+  /** A drain that has failed is not tried again before. */
   readonly drainAt: number
   /** A higher epoch is adopted once in a run, so that two controls cannot chase each other. */
   readonly adopted: boolean
@@ -228,6 +228,7 @@ export type RefusalCode =
   | 'held'
   | 'not-held'
   | 'drained'
+  | 'higher-epoch'
   | 'nothing-to-acknowledge'
 
 export type Step = { readonly state: Decision; readonly effects: readonly Effect[] }

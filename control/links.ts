@@ -6,7 +6,8 @@ export type Socket = { send(text: string): void; close(code: number, reason: str
 export type Links = {
   /** False when the node has no link, or its link cannot take any more. */
   send(node: string, commands: readonly Command[]): boolean
-  open(node: string, socket: Socket): void
+  /** `token`: the id of the token that it was opened with. */
+  open(node: string, socket: Socket, token: string): void
   /** Whether this was the node's present link; the end of a replaced one means nothing. */
   close(node: string, socket: Socket): boolean
   isPresent(node: string, socket: Socket): boolean
@@ -14,11 +15,14 @@ export type Links = {
   heard(node: string): void
   /** When it last did, on the clock; null without a link. */
   aliveAt(node: string): number | null
+  /** Ends what was opened with this token. */
+  closeOf(token: string, reason: string): void
   closeAll(reason: string): void
 }
 
 export function createLinks(clock: { now(): number }): Links {
   const sockets = new Map<string, Socket>()
+  const tokens = new WeakMap<Socket, string>()
   const alive = new Map<string, number>()
   return {
     send: (node, commands) => {
@@ -32,8 +36,9 @@ export function createLinks(clock: { now(): number }): Links {
         return false
       }
     },
-    open: (node, socket) => {
+    open: (node, socket, token) => {
       const former = sockets.get(node)
+      tokens.set(socket, token)
       sockets.set(node, socket)
       alive.set(node, clock.now())
       former?.close(4000, 'replaced by a newer link of this node')
@@ -42,6 +47,9 @@ export function createLinks(clock: { now(): number }): Links {
     isPresent: (node, socket) => sockets.get(node) === socket,
     heard: (node) => void alive.set(node, clock.now()),
     aliveAt: (node) => (sockets.has(node) ? (alive.get(node) ?? null) : null),
+    closeOf: (token, reason) => {
+      for (const socket of sockets.values()) if (tokens.get(socket) === token) socket.close(1008, reason)
+    },
     closeAll: (reason) => {
       for (const socket of sockets.values()) socket.close(1001, reason)
     },

@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { z } from 'zod'
+import type { ConfigProblem } from './config-file.ts'
 
 export type Problem = {
   readonly status: ContentfulStatusCode
@@ -28,6 +29,7 @@ export function respond(context: Context, problem: Problem, headers: Record<stri
   return context.json({ ...body, instance: context.req.path, requestId: context.get('requestId') }, problem.status, {
     'content-type': 'application/problem+json',
     'x-request-id': context.get('requestId'),
+    'cache-control': 'no-store',
     ...headers,
   })
 }
@@ -39,9 +41,11 @@ const titles: Readonly<Record<number, string>> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   409: 'Conflict',
+  412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }
@@ -53,6 +57,20 @@ export function invalid(target: string, issues: readonly z.core.$ZodIssue[]): Pr
     const place = [target, ...issue.path, ...keys].map((part) => String(part)).join('.')
     return { place, message: issue.message }
   })
+  return unfit(errors)
+}
+
+/** A declared service that does not fit, in the words in which a configuration file is told. */
+export function misfit(problems: readonly ConfigProblem[]): Problem {
+  return unfit(
+    problems.map(({ key, message, hint }) => ({
+      place: key === '' ? 'body' : `body.${key}`,
+      message: hint === undefined ? message : `${message} (${hint})`,
+    })),
+  )
+}
+
+function unfit(errors: NonNullable<Problem['errors']>): Problem {
   const [first] = errors
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
   return { status: 400, code: 'invalid', detail: `${first?.place}: ${first?.message}${more}`, errors }
@@ -60,4 +78,10 @@ export function invalid(target: string, issues: readonly z.core.$ZodIssue[]): Pr
 
 export function notFound(what: string): ProblemError {
   return new ProblemError({ status: 404, code: 'not-found', detail: `there is no ${what}` })
+}
+
+/** What stands in control's configuration file is changed there. */
+export function declaredInFile(what: string): ProblemError {
+  const detail = `${what} is declared in control's configuration file: change it there`
+  return new ProblemError({ status: 409, code: 'declared-in-file', detail })
 }

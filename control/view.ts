@@ -23,8 +23,10 @@ export type ServiceView = {
   /** Whether the probe through the service's own address succeeds. Null: nobody looks, or has looked yet. */
   readonly reachable: boolean | null
   readonly hold: Hold | null
-  /** It moved too often: it does not move by itself before then. Null: it may. */
+  /** Until when it is suppressed, if it is, by control's wall clock. */
   readonly suppressedUntil: string | null
+  /** Another node of the owner's LAN is active as well, and the owner says that it is. */
+  readonly dualActive: boolean
   /** A higher epoch that was found, while nothing moves because of it. Null: none. */
   readonly higherEpoch: number | null
   /** The id of the operation under way. */
@@ -72,7 +74,7 @@ type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, Drain
 
 export function viewService(unit: Unit, { nodes, drains, now }: Known): ServiceView {
   const decision = unit.decision()
-  const { owner, members, memory, move, reachable, origins, suppressedUntil } = decision
+  const { owner, members, memory, move, reachable, origins, suppressedUntil, dualActive } = decision
   const { sites, origins: configured } = unit.config()
   const bindings = unit.bindings().map(({ name, adapter, binding }) => ({
     name,
@@ -102,17 +104,22 @@ export function viewService(unit: Unit, { nodes, drains, now }: Known): ServiceV
         solo,
         drained: drains.has(node),
         connected: nodes.isLinked(node),
-        lastReport: lastHeard(nodes, nodes.get(node), now),
+        lastReport: lastHeard(nodes.get(node), nodes, now),
       })),
     bindings,
     sites,
     origins: Object.fromEntries(probed.map(([site]) => [site, word(origins[site])])),
     reachable,
     hold: memory.hold,
-    suppressedUntil: suppressedUntil === null ? null : wallOf(suppressedUntil, now),
+    suppressedUntil: suppressedUntil === null ? null : wallAt(now, suppressedUntil),
+    dualActive,
     higherEpoch: isFenced({ state: decision }) ? memory.epochSeen : null,
     operation: move?.operation.id ?? null,
   }
+}
+
+function wallAt(now: Moment, ms: number): string {
+  return new Date(Date.parse(now.wall) + Math.round(ms - now.ms)).toISOString()
 }
 
 function phaseOf(decision: Decision, bindings: readonly BindingView[]): Phase {
@@ -136,20 +143,16 @@ export function viewNode(
   const fresh = heardAt !== null && Math.max(heardAt, nodes.aliveAt(node) ?? heardAt) >= freshFrom
   const drained = drains.get(node)
   const drain = drained === undefined ? null : { by: drained.by, reason: drained.reason, since: drained.since }
-  const lastReport = lastHeard(nodes, known, now)
+  const lastReport = lastHeard(known, nodes, now)
   return { node, site, connected: nodes.isLinked(node), fresh, incarnation, lastReport, drain, services }
 }
 
-function lastHeard(nodes: Nodes, known: KnownNode, now: Moment): string
-function lastHeard(nodes: Nodes, known: KnownNode | undefined, now: Moment): string | null
-function lastHeard(nodes: Nodes, known: KnownNode | undefined, now: Moment): string | null {
+/** A ping over a node's link says that what it reported last still holds. */
+function lastHeard(known: KnownNode, nodes: Nodes, now: Moment): string
+function lastHeard(known: KnownNode | undefined, nodes: Nodes, now: Moment): string | null
+function lastHeard(known: KnownNode | undefined, nodes: Nodes, now: Moment): string | null {
   if (known === undefined) return null
   const { record, heardAt } = known
   const at = Math.max(heardAt ?? Number.NEGATIVE_INFINITY, nodes.aliveAt(record.node) ?? Number.NEGATIVE_INFINITY)
-  return Number.isFinite(at) ? wallOf(at, now) : record.lastReport
-}
-
-/** A time of control's own clock, for people. */
-function wallOf(ms: number, now: Moment): string {
-  return new Date(Date.parse(now.wall) + ms - now.ms).toISOString()
+  return Number.isFinite(at) ? wallAt(now, at) : record.lastReport
 }

@@ -4,23 +4,28 @@
  * Started in the order in which each needs the one before it; stopped in the reverse order, so that nothing is
  * accepted that can no longer be stored.
  */
-import type { AddressInfo } from 'node:net'
-import { type ServerType, serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server'
-import { WebSocketServer } from 'ws'
-import type { Adapter } from '../../adapters/adapter.ts'
-import { createAdapter } from '../../adapters/registry.ts'
+import { readFileSync } from 'node:fs'
+import { upgradeWebSocket } from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { createApp } from '../app.ts'
-import { createAuthenticate, hashToken } from '../auth.ts'
+import { hashToken } from '../auth.ts'
 import { type Cluster, createCluster } from '../cluster.ts'
-import type { ControlConfig, ServiceConfig } from '../config.ts'
+import type { ControlConfig } from '../config.ts'
+import { declarationsOfFile, declareStored } from '../declarations.ts'
 import { createLinks, type Links } from '../links.ts'
 import type { ClusterPorts, Declared, Log } from '../ports.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
+import { createTokens } from '../tokens.ts'
+import { adapterSchemas, makeAdapters } from './adapters.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { type Server, startServer } from './server.ts'
+import { readTls, TlsError } from './tls.ts'
+
+export { ListenError } from './server.ts'
 
 export type RunControl = {
   readonly configFile: string
@@ -33,41 +38,51 @@ export type RunControl = {
 
 export type RunningControl = {
   readonly url: string
+  /** Reads the certificate again. A bad one changes nothing, and the log says what is wrong with it. */
+  renew(): void
   /** Stops everything; resolves when the last write is on disk. Safe to call twice. */
   close(): Promise<void>
   /** Resolves when it has been closed, for whatever reason. */
   readonly closed: Promise<void>
 }
 
-/** The server could not listen; the message names the address and says what to do. */
-export class ListenError extends Error {
-  override name = 'ListenError' as const
-}
-
 export async function runControl(options: RunControl): Promise<RunningControl> {
-  const config = loadControlConfig(options.configFile, options.environment)
+  const { configFile, signals = true } = options
+  const config = loadControlConfig(configFile, options.environment)
+  const tls = config.tls === null ? null : readTls(config.tls, configFile)
   const log = options.log ?? (await createLog())
   const database = openDatabase(config.database, refuseNewer)
   try {
     const store = openStore(config.database, () => createSqlStore(database))
     await storeTokens(store, config)
-    const services = await declareAll(config.services)
     const links = createLinks(clock)
     const ports = createPorts({ store, links, log })
+    const services = await declareAll(config.services, store, log)
     const cluster = createCluster({ services, retention: config.retention }, ports)
-    const authenticate = createAuthenticate(() => store.tokens())
-    const { ownerProbe } = config
-    const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, upgrade: upgradeWebSocket })
-    const server = await listen(app.fetch, config.listen)
+    const ending = new AbortController()
+    const app = createApp({
+      cluster,
+      store,
+      links,
+      ports,
+      makeAdapters,
+      tokens: createTokens(store, clock),
+      ownerProbe: config.ownerProbe,
+      rateLimit: config.rateLimit,
+      adapters: adapterSchemas,
+      fileDeclarations: declarationsOfFile(readFileSync(configFile, 'utf8'), adapterSchemas),
+      ending: ending.signal,
+      addressOf: (context) => getConnInfo(context).remote.address,
+      upgrade: upgradeWebSocket,
+    })
+    const server = await startServer({ fetch: app.fetch, listen: config.listen, tls })
     cluster.start()
-    const running = controlOver({ server, links, cluster, database, log, host: config.listen.host })
-    if (options.signals !== false) closeOnSignals(running, log)
+    const renew = (): void => renewTls({ config, configFile, server, log })
+    const running = controlOver({ server, links, cluster, database, log, ending, renew })
+    if (signals) obeySignals(running, log)
     for (const name of guessable(config)) {
-      log('warn', {
-        event: 'weak-token',
-        token: name,
-        msg: `the token ${name} is short enough to be guessed: openssl rand -hex 32`,
-      })
+      const msg = `the token ${name} is short enough to be guessed: openssl rand -hex 32`
+      log('warn', { event: 'weak-token', token: name, msg })
     }
     log('info', { event: 'listening', url: running.url })
     return running
@@ -104,18 +119,18 @@ async function storeTokens(store: Store, { tokens }: ControlConfig): Promise<voi
 }
 
 /** All adapters before anything is decided, so that loading a provider's SDK is never in the path of a move. */
-async function declareAll(services: ControlConfig['services']): Promise<ReadonlyMap<string, Declared>> {
+async function declareAll(
+  services: ControlConfig['services'],
+  store: Store,
+  log: Log,
+): Promise<ReadonlyMap<string, Declared>> {
   const made = Object.entries(services).map(async ([service, config]) => {
-    return [service, { config, adapters: await createAdapters(config), origin: 'file' }] as const
+    return [service, { config, adapters: await makeAdapters(config), origin: 'file' }] as const
   })
-  return new Map(await Promise.all(made))
-}
-
-async function createAdapters({ bindings }: ServiceConfig): Promise<ReadonlyMap<string, Adapter>> {
-  const made = bindings.map(async ({ name, adapter, config, targets }) => {
-    return [name, await createAdapter(adapter, { config, targets })] as const
-  })
-  return new Map(await Promise.all(made))
+  const inFile = new Map<string, Declared>(await Promise.all(made))
+  const { declarations: records } = store.load()
+  const stored = await declareStored({ records, inFile, adapters: adapterSchemas, makeAdapters, log })
+  return new Map([...inFile, ...stored])
 }
 
 const clock = { now: () => performance.now(), wall: () => new Date() }
@@ -144,48 +159,40 @@ function createPorts({ store, links, log }: PortsInput): ClusterPorts {
   }
 }
 
-type Fetch = Parameters<typeof serve>[0]['fetch']
+type Renewal = { config: ControlConfig; configFile: string; server: Server; log: Log }
 
-function listen(fetch: Fetch, { host, port }: ControlConfig['listen']): Promise<ServerType> {
-  return new Promise((resolve, reject) => {
-    const sockets = new WebSocketServer({ noServer: true, maxPayload: 256 * 1024, perMessageDeflate: false })
-    const server = serve({ fetch, hostname: host, port, websocket: { server: sockets as WebSocketServerLike } }, () =>
-      resolve(server),
-    )
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = listenProblems[error.code ?? ''] ?? error.message
-      reject(new ListenError(`listen ${host}:${port}: ${why}`, { cause: error }))
-    })
-  })
-}
-
-const listenProblems: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use: stop what uses it, or change listen:',
-  EACCES: 'not permitted: take a port from 1024 up, or grant CAP_NET_BIND_SERVICE',
-  EADDRNOTAVAIL: 'this machine has no such address: change listen:',
-  ENOTFOUND: 'the host name is unknown: write an address in listen:',
+function renewTls({ config, configFile, server, log }: Renewal): void {
+  if (config.tls === null) return
+  try {
+    server.renew(readTls(config.tls, configFile))
+    log('info', { event: 'certificate-renewed', certificate: config.tls.certificate })
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error
+    log('error', { event: 'certificate-refused', msg: `${error.message}; the former one stays in use` })
+  }
 }
 
 type Parts = {
-  readonly server: ServerType
+  readonly server: Server
   readonly links: Links
   readonly cluster: Cluster
   readonly database: { close(): void }
   readonly log: Log
-  readonly host: string
+  readonly ending: AbortController
+  readonly renew: () => void
 }
 
-function controlOver({ server, links, cluster, database, log, host }: Parts): RunningControl {
-  const { port } = server.address() as AddressInfo
+function controlOver({ server, links, cluster, database, log, ending, renew }: Parts): RunningControl {
   let closing: Promise<void> | undefined
   const { promise: closed, resolve: ended } = Promise.withResolvers<void>()
 
   const shutDown = async (): Promise<void> => {
+    ending.abort()
     links.closeAll('control is stopping')
-    const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+    const stopped = server.close()
     await cluster.stop()
-    // Idle keep-alive connections, event streams and peers that do not answer the close would hold the server open.
-    if ('closeAllConnections' in server) server.closeAllConnections()
+    // Idle keep-alive connections, and peers that do not answer the close, would hold the server open.
+    server.cut()
     await stopped
     database.close()
     log('info', { event: 'stopped' })
@@ -195,17 +202,19 @@ function controlOver({ server, links, cluster, database, log, host }: Parts): Ru
     closing ??= shutDown()
     return closing
   }
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, close, closed }
+  return { url: server.url, renew, close, closed }
 }
 
-function closeOnSignals(running: RunningControl, log: Log): void {
+function obeySignals(running: RunningControl, log: Log): void {
   const signals = ['SIGTERM', 'SIGINT'] as const
   const close = (signal: NodeJS.Signals): void => {
     log('info', { event: 'stopping', signal })
     void running.close()
   }
   for (const signal of signals) process.once(signal, close)
+  process.on('SIGHUP', running.renew)
   void running.closed.then(() => {
     for (const signal of signals) process.off(signal, close)
+    process.off('SIGHUP', running.renew)
   })
 }

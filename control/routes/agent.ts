@@ -1,6 +1,6 @@
 /** The link of a node: a WebSocket that carries reports up and commands down. It is refused before it is opened. */
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { allowNode, type Env } from '../auth.ts'
+import { allowNode, callerOf, type Env, type Identity } from '../auth.ts'
 import { reportSchema } from '../contract.ts'
 import type { Socket } from '../links.ts'
 import { invalid, ProblemError } from '../problem.ts'
@@ -8,23 +8,24 @@ import type { LinkEvents, RouteInput } from './context.ts'
 
 export function agentRoutes(input: RouteInput): OpenAPIHono<Env> {
   const router = new OpenAPIHono<Env>()
-  const { upgrade, authenticate } = input
+  const { upgrade } = input
   if (upgrade !== undefined) {
     router.get(
       '/v1/agent',
-      allowNode(authenticate),
-      upgrade((context) => link(input, context.get('identity').node!)),
+      allowNode(),
+      upgrade((context) => link(input, callerOf(context))),
     )
   }
-  router.get('/v1/agent', allowNode(authenticate), () => {
+  router.get('/v1/agent', allowNode(), () => {
     const detail = 'this is a WebSocket: connect with one, or post reports to /v1/nodes/{node}/report'
     throw new ProblemError({ status: 426, code: 'upgrade-required', detail })
   })
   return router
 }
 
-function link(input: RouteInput, node: string): LinkEvents {
-  const { cluster, links, ports } = input
+export function link(input: Pick<RouteInput, 'cluster' | 'links' | 'ports' | 'tokens'>, caller: Identity): LinkEvents {
+  const { cluster, links, ports, tokens } = input
+  const node = caller.node!
   let socket: Socket | undefined
   const end = (): void => {
     if (socket !== undefined && links.close(node, socket)) cluster.disconnected(node)
@@ -38,11 +39,15 @@ function link(input: RouteInput, node: string): LinkEvents {
   return {
     onOpen: (_, opened) => {
       socket = { send: (text) => opened.send(text), close: (code, reason) => opened.close(code, reason) }
-      links.open(node, socket)
+      links.open(node, socket, caller.id)
       cluster.connected(node)
     },
     onMessage: ({ data }) => {
       if (socket === undefined || !links.isPresent(node, socket)) return
+      if (!tokens.isValid(caller.id)) {
+        refuse('the token has expired or was revoked')
+        return
+      }
       links.heard(node)
       // "As in my last report on this link": answered without being looked at, as a runtime that sleeps does it.
       if (data === 'ping') {

@@ -1,24 +1,49 @@
-/** What every route is given, and the pieces of OpenAPI that they share. */
+/** What every route is given, and the pieces that routes share. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
-import type { Authenticate, Env } from '../auth.ts'
+import { allow, type Env, type PeopleRole } from '../auth.ts'
 import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
-import type { Operation } from '../decision.ts'
+import type { MakeAdapters } from '../declarations.ts'
 import type { Links, Socket } from '../links.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
+import type { Limit } from '../rate-limit.ts'
+import type { AnyAdapterSchema } from '../service-config.ts'
 import type { Store } from '../store/store.ts'
+import type { Tokens } from '../tokens.ts'
+import { problemSchema } from './schemas.ts'
 
 export type RouteInput = {
   readonly cluster: Cluster
-  readonly store: Pick<Store, 'events' | 'lastEventId'>
-  readonly authenticate: Authenticate
+  readonly store: Pick<Store, 'events' | 'lastEventId' | 'firstEventId' | 'operations'>
+  /** Why nothing can be stored now; null when it can. Undefined where the runtime takes care of that. */
+  readonly storeTrouble?: (() => Error | null) | undefined
+  readonly tokens: Tokens
   readonly ownerProbe: 'token' | 'public'
+  readonly rateLimit: Limit
   readonly links: Links
   readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'log'>
+  /** What a declared service's bindings may name, and how their adapters are made. */
+  readonly adapters: readonly AnyAdapterSchema[]
+  readonly makeAdapters: MakeAdapters
+  /** The services of the configuration file as they stand there; see `declarationsOfFile`. */
+  readonly fileDeclarations: Readonly<Record<string, unknown>>
+  /** Aborted when control stops: streams and long answers then end. */
+  readonly ending: AbortSignal
+  /** The client's network address. Left out where nobody knows. */
+  readonly addressOf?: ((context: Context) => string | undefined) | undefined
   /** Undefined where there are no WebSockets: nodes then post. */
   readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
+  /** Told of each answer, for whoever keeps metrics. `route`: its pattern, such as `/v1/services/:service`. */
+  readonly answered?: ((answer: Answered) => void) | undefined
+}
+
+export type Answered = {
+  readonly method: string
+  readonly route: string
+  readonly status: number
+  readonly tookMs: number
 }
 
 /** What a runtime tells of one WebSocket. */
@@ -39,21 +64,34 @@ export function createRouter(): OpenAPIHono<Env> {
 
 const places: Readonly<Record<string, string>> = { json: 'body', param: 'path' }
 
+/** Both sides of a role: the check, and the document. */
+export function needs(role: PeopleRole) {
+  return { middleware: allow(role), ...bearer(`Needs the role ${role}.`) }
+}
+
+export function bearer(description: string) {
+  return { security: [{ bearer: [] as string[] }], description }
+}
+
+/** The problems that a route answers with, beside those that any may: see `addCommonProblems`. */
+export function problems<const Status extends keyof typeof reasons>(...statuses: readonly Status[]) {
+  const entries = statuses.map((status) => [status, { ...problemContent, description: reasons[status] }] as const)
+  return Object.fromEntries(entries) as unknown as Record<Status, typeof problemContent>
+}
+
+const reasons = {
+  400: 'The request does not fit; `errors` names each place',
+  401: 'No token, or one that is not known, was revoked, or has expired',
+  403: 'The token may not do this',
+  404: 'There is no such thing',
+  409: 'It cannot be done now, and nothing was changed; `code` and `detail` say why',
+  412: 'It is not what `If-Match` or `If-None-Match` asked for, and nothing was changed',
+  426: 'This is a WebSocket',
+  503: 'It is not so now, or control cannot answer now',
+} as const
+
 export const problemContent = {
-  content: {
-    'application/problem+json': {
-      schema: z.object({
-        type: z.string(),
-        title: z.string(),
-        status: z.int(),
-        code: z.string(),
-        detail: z.string(),
-        errors: z.array(z.object({ place: z.string(), message: z.string() })).optional(),
-        instance: z.string(),
-        requestId: z.string(),
-      }),
-    },
-  },
+  content: { 'application/problem+json': { schema: problemSchema } },
   description: 'What is wrong',
 } as const
 
@@ -61,49 +99,20 @@ export function jsonContent<Schema extends z.ZodType>(schema: Schema, descriptio
   return { content: { 'application/json': { schema } }, description }
 }
 
+export function jsonBody<Schema extends z.ZodType>(schema: Schema, required: boolean) {
+  return { required, content: { 'application/json': { schema } } }
+}
+
 export const serviceParam = z.object({ service: nameSchema })
 export const nodeParam = z.object({ node: nameSchema })
 
-/** Dates, names and JSON go out as they are; their schemas only describe them. */
-export const eventSchema = z.object({
-  id: z.int(),
-  at: z.string(),
-  kind: z.string(),
-  service: z.string().nullable(),
-  node: z.string().nullable(),
-  epoch: z.int().nullable(),
-  text: z.string(),
-  detail: z.record(z.string(), z.any()),
-})
+const reasonText = z.string().min(1).max(500)
 
-export const operationSchema = z.object({
-  id: z.string(),
-  kind: z.enum(['switchover', 'drain', 'failover']),
-  service: z.string(),
-  from: z.string().nullable(),
-  to: z.string(),
-  epoch: z.int().nullable(),
-  priority: z.int().nullable(),
-  reason: z.string().nullable(),
-  by: z.string().nullable(),
-  status: z.enum(['running', 'done', 'failed']),
-  steps: z.array(z.object({ name: z.string(), at: z.string(), afterMs: z.number() })),
-  failure: z.string().nullable(),
-  report: z
-    .object({
-      detectMs: z.number().nullable(),
-      decideMs: z.number().nullable(),
-      acceptedMs: z.number().nullable(),
-      visibleMs: z.number().nullable(),
-      seenMs: z.number().nullable(),
-      bindings: z.array(
-        z.object({ name: z.string(), acceptedMs: z.number().nullable(), visibleMs: z.number().nullable() }),
-      ),
-    })
-    .nullable(),
-})
+/** Why: for the audit trail. In the body where there is one, else in the query. */
+export const reasonBody = z.strictObject({ reason: reasonText.optional() })
+export const reasonQuery = z.object({ reason: reasonText.optional() })
 
-/** An operation as it goes out: the schema's arrays are not readonly, and nobody changes them. */
-export function operationBody(operation: Operation): z.infer<typeof operationSchema> {
-  return operation as z.infer<typeof operationSchema>
+/** Turns what the core refused into a problem, and its not knowing the subject into a 404. */
+export function refuseIf(answer: { readonly refusal: { code: string; detail: string } } | null): void {
+  if (answer !== null) throw new ProblemError({ status: 409, ...answer.refusal })
 }

@@ -1,76 +1,96 @@
-/** The audit trail, as pages of JSON or as a stream of server-sent events that a reader can take up where it left. */
+/** The audit trail: in pages, or as a stream of server-sent events that a reader can take up where it left. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { allow, type Env } from '../auth.ts'
+import { callerOf, type Env, type Identity } from '../auth.ts'
 import { nameSchema } from '../contract.ts'
-import { createRouter, eventSchema, jsonContent, problemContent, type RouteInput } from './context.ts'
+import { streamEvents } from '../event-stream.ts'
+import { ProblemError } from '../problem.ts'
+import type { EventRecord } from '../store/store.ts'
+import { createRouter, jsonContent, needs, problems, type RouteInput } from './context.ts'
+import { eventSchema } from './schemas.ts'
 
 const idSchema = z.coerce.number().int().min(0)
 
+/** Each open stream waits for every change: there is a bound. */
+const mostStreams = 500
+
+const pageSchema = z.object({
+  events: z.array(eventSchema),
+  next: z.int().openapi({ description: 'What to give as `since` for the next page' }),
+  first: z.int().openapi({ description: 'The oldest event that is kept; above `since` + 1 when some were removed' }),
+})
+
+const description = `Needs the role viewer. With \`Accept: text/event-stream\` the same events as they happen, from
+\`Last-Event-ID\`, else \`since\`, else now on. An event named \`gap\` says that some were removed before you came for them,
+and which is the \`first\` that there is.`
+
 export function eventRoutes(input: RouteInput): OpenAPIHono<Env> {
   const router = createRouter()
+  const open = createStreams(input)
+  const page = jsonContent(pageSchema, 'Events with ids above `since`, the oldest first')
   const route = createRoute({
     method: 'get',
     path: '/v1/events',
-    middleware: allow(input.authenticate, 'viewer'),
+    summary: 'The audit trail',
+    ...needs('viewer'),
+    description,
     request: {
       query: z.object({
-        since: idSchema.optional(),
+        since: idSchema.optional().openapi({ description: 'Default: 0 for a page, the last one for a stream' }),
         limit: z.coerce.number().int().min(1).max(1_000).default(100),
         service: nameSchema.optional(),
       }),
+      headers: z.object({ 'last-event-id': z.string().optional() }),
     },
     responses: {
-      200: jsonContent(z.object({ events: z.array(eventSchema), next: z.int() }), 'Events with ids above `since`'),
-      401: problemContent,
+      200: { ...page, content: { ...page.content, 'text/event-stream': { schema: z.string() } } },
+      ...problems(400, 401, 403, 503),
     },
   })
   router.openapi(route, (context) => {
-    const { since, limit, service } = context.req.valid('query')
+    const { since, limit, service = null } = context.req.valid('query')
     if (context.req.header('accept')?.includes('text/event-stream')) {
       const last = idSchema.safeParse(context.req.header('last-event-id'))
       const from = last.success ? last.data : (since ?? input.store.lastEventId())
       // The declared answer is the page; the stream is the same events in another dress.
-      return stream(input, from, service) as never
+      return open(callerOf(context), from, service) as never
     }
-    const events = input.store.events({ since: since ?? 0, limit, ...(service === undefined ? {} : { service }) })
-    return context.json({ events, next: events.at(-1)?.id ?? since ?? 0 }, 200)
+    return context.json(pageAfter(input, { since: since ?? 0, limit, service }), 200, { 'cache-control': 'no-store' })
   })
   return router
 }
 
-/** How often an idle stream says that it is alive, in milliseconds. */
-const keepAliveMs = 15_000
+type Asked = { readonly since: number; readonly limit: number; readonly service: string | null }
 
-function stream({ cluster, store, ports }: RouteInput, since: number, service: string | undefined): Response {
-  const encoder = new TextEncoder()
-  let cursor = since
-  let wake = (): void => undefined
-  const unsubscribe = cluster.subscribe(({ events }) => {
-    if (events.length > 0) wake()
-  })
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(': events follow\n\n')),
-    pull: async (controller) => {
-      const query = { since: cursor, limit: 100, ...(service === undefined ? {} : { service }) }
-      let events = store.events(query)
-      if (events.length === 0) {
-        await new Promise<void>((resolve) => {
-          const cancel = ports.timer.at(ports.clock.now() + keepAliveMs, () => wake())
-          wake = () => {
-            cancel()
-            resolve()
-          }
-        })
-        events = store.events(query)
-      }
-      cursor = events.at(-1)?.id ?? cursor
-      const text = events.map((event) => `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`)
-      controller.enqueue(encoder.encode(text.join('') || ': alive\n\n'))
-    },
-    cancel: () => {
-      unsubscribe()
-      wake()
-    },
-  })
-  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' } })
+function pageAfter({ store }: RouteInput, { since, limit, service }: Asked) {
+  const [first, last] = [store.firstEventId(), store.lastEventId()]
+  const events: EventRecord[] = store.events({ since, limit, ...(service === null ? {} : { service }) })
+  // A page that is not full was all there is, also when the last events are of other services.
+  return { events, next: events.length < limit ? last : events.at(-1)!.id, first }
+}
+
+function createStreams({ cluster, store, ports, tokens, ending }: RouteInput) {
+  let streams = 0
+  return ({ id }: Identity, since: number, service: string | null): Response => {
+    if (streams >= mostStreams) {
+      const detail = `${mostStreams} streams of events are open, which is the most: close some, or ask for pages`
+      throw new ProblemError({ status: 503, code: 'too-many-streams', detail })
+    }
+    streams += 1
+    const body = streamEvents({
+      cluster,
+      store,
+      ports,
+      ending,
+      since,
+      service,
+      mayRead: () => tokens.isValid(id),
+      onMayRead: (listener) => tokens.onRevoked(listener),
+      ended: () => {
+        streams -= 1
+      },
+    })
+    // Proxies must hand each event on as it comes.
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
+    return new Response(body, { headers })
+  }
 }

@@ -1,111 +1,124 @@
-/** Services: what each is doing, moving one on purpose, and the probe that load balancers follow. */
+/** Services: what each is doing, moving and holding one on purpose, and the probe that load balancers follow. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { allow, type Env } from '../auth.ts'
-import { nameSchema, routerStateSchema } from '../contract.ts'
+import { allow, callerOf, type Env } from '../auth.ts'
+import { nameSchema } from '../contract.ts'
 import { notFound, ProblemError } from '../problem.ts'
 import {
+  bearer,
   createRouter,
+  jsonBody,
   jsonContent,
-  operationBody,
-  operationSchema,
-  problemContent,
+  needs,
+  problems,
   type RouteInput,
+  reasonBody,
+  reasonQuery,
+  refuseIf,
   serviceParam,
 } from './context.ts'
+import { etagOfService } from './declarations.ts'
+import { operationBody, operationSchema, serviceBody, serviceSchema } from './schemas.ts'
 
-const serviceSchema = z.object({
-  service: z.string(),
-  phase: z.enum(['settled', 'moving', 'degraded', 'held', 'suppressed', 'unowned']),
-  owner: z.object({ node: z.string(), site: z.string(), epoch: z.int(), since: z.string() }).nullable(),
-  members: z.array(
-    z.object({
-      node: z.string(),
-      site: z.string(),
-      state: routerStateSchema,
-      priority: z.int(),
-      healthy: z.boolean(),
-      fault: z.string().nullable(),
-      solo: z.boolean(),
-      drained: z.boolean(),
-      connected: z.boolean(),
-      lastReport: z.string().nullable(),
-    }),
-  ),
-  bindings: z.array(
-    z.object({
-      name: z.string(),
-      adapter: z.string(),
-      state: z.enum(['pending', 'applying', 'verifying', 'settled', 'retrying', 'failed', 'drifted']),
-      node: z.string().nullable(),
-      epoch: z.int().nullable(),
-      observed: z.string().nullable(),
-      attempts: z.int(),
-      lastError: z.string().nullable(),
-    }),
-  ),
-  sites: z.array(z.string()),
-  origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
-  reachable: z.boolean().nullable(),
-  hold: z.object({ by: z.string(), reason: z.string().nullable(), since: z.string() }).nullable(),
-  suppressedUntil: z.string().nullable(),
-  higherEpoch: z.int().nullable(),
-  operation: z.string().nullable(),
+const switchoverSchema = z.strictObject({ to: nameSchema.optional(), ...reasonBody.shape }).openapi({
+  example: { to: 'n2', reason: 'kernel update of n1' },
 })
-
-const switchoverSchema = z.strictObject({ to: nameSchema.optional(), reason: z.string().min(1).max(500).optional() })
 
 export function serviceRoutes(input: RouteInput): OpenAPIHono<Env> {
   const router = createRouter()
-  const viewer = allow(input.authenticate, 'viewer')
-  const list = createRoute({
-    method: 'get',
-    path: '/v1/services',
-    middleware: viewer,
-    responses: {
-      200: jsonContent(z.object({ services: z.array(serviceSchema) }), 'All services'),
-      401: problemContent,
-    },
-  })
-  router.openapi(list, (context) => context.json({ services: input.cluster.services() as Service[] }, 200))
-
-  const one = createRoute({
-    method: 'get',
-    path: '/v1/services/{service}',
-    middleware: viewer,
-    request: { params: serviceParam },
-    responses: { 200: jsonContent(serviceSchema, 'The service'), 401: problemContent, 404: problemContent },
-  })
-  router.openapi(one, (context) => {
-    const { service } = context.req.valid('param')
-    const view = input.cluster.service(service)
-    if (view === undefined) throw notFound(`service ${service}`)
-    return context.json(view as Service, 200)
-  })
+  addViews(router, input)
   addSwitchover(router, input)
+  addHold(router, input)
+  addAcknowledge(router, input)
   addOwnerProbe(router, input)
   return router
 }
 
-type Service = z.infer<typeof serviceSchema>
+function addViews(router: OpenAPIHono<Env>, input: RouteInput): void {
+  const { cluster } = input
+  const list = createRoute({
+    method: 'get',
+    path: '/v1/services',
+    summary: 'All services',
+    ...needs('viewer'),
+    request: {
+      query: z.object({ after: nameSchema.optional(), limit: z.coerce.number().int().min(1).max(10_000).optional() }),
+    },
+    responses: {
+      200: jsonContent(
+        z.object({ services: z.array(serviceSchema), next: z.string().nullable() }),
+        'By name; `next`: what to give as `after` for the next page, null on the last one',
+      ),
+      ...problems(400, 401, 403),
+    },
+  })
+  router.openapi(list, (context) => {
+    const { after, limit = Number.POSITIVE_INFINITY } = context.req.valid('query')
+    const names = cluster.names().filter((name) => after === undefined || name > after)
+    const page = names.slice(0, limit)
+    // The declared answer, written piece by piece: ten thousand services are more than control should stop for.
+    return writeList(input, page, page.length < names.length ? page.at(-1)! : null) as never
+  })
 
-function addSwitchover(router: OpenAPIHono<Env>, { cluster, authenticate }: RouteInput): void {
+  const one = createRoute({
+    method: 'get',
+    path: '/v1/services/{service}',
+    summary: 'One service',
+    ...needs('viewer'),
+    request: { params: serviceParam },
+    responses: {
+      200: jsonContent(serviceSchema, 'The service. `ETag` is that of its declaration, for `If-Match` of a PUT'),
+      ...problems(400, 401, 403, 404),
+    },
+  })
+  router.openapi(one, async (context) => {
+    const { service } = context.req.valid('param')
+    const etag = await etagOfService(input, service)
+    const view = cluster.service(service)
+    if (view === undefined) throw notFound(`service ${service}`)
+    // No answer is kept by anybody, since what it says may be different the next moment under the same ETag.
+    return context.json(serviceBody(view), 200, { ...(etag === null ? {} : { etag }), 'cache-control': 'no-store' })
+  })
+}
+
+const piece = 100
+
+/** So many services at a time are looked at as the reader takes them, so that others are served in between. */
+function writeList({ cluster }: RouteInput, names: readonly string[], next: string | null): Response {
+  const encoder = new TextEncoder()
+  let written = 0
+  let any = false
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(encoder.encode('{"services":[')),
+    pull: (controller) => {
+      const views = names.slice(written, written + piece).flatMap((name) => cluster.service(name) ?? [])
+      written += piece
+      const text = views.map((view) => JSON.stringify(view)).join(',')
+      const separator = any && text !== '' ? ',' : ''
+      any ||= text !== ''
+      const end = written >= names.length
+      controller.enqueue(encoder.encode(`${separator}${text}${end ? `],"next":${JSON.stringify(next)}}` : ''}`))
+      if (end) controller.close()
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'application/json', 'cache-control': 'no-store' } })
+}
+
+function addSwitchover(router: OpenAPIHono<Env>, { cluster }: RouteInput): void {
   const route = createRoute({
     method: 'post',
     path: '/v1/services/{service}/switchover',
-    middleware: allow(authenticate, 'operator'),
-    request: { params: serviceParam, body: { content: { 'application/json': { schema: switchoverSchema } } } },
+    summary: 'Move it on purpose',
+    ...needs('operator'),
+    request: { params: serviceParam, body: jsonBody(switchoverSchema, false) },
     responses: {
       202: jsonContent(z.object({ operation: operationSchema }), 'It has begun; see the operation for how it goes'),
-      401: problemContent,
-      403: problemContent,
-      404: problemContent,
-      409: { ...problemContent, description: 'It cannot be done now; nothing was changed' },
+      ...problems(400, 401, 403, 404, 409),
     },
   })
   router.openapi(route, async (context) => {
     const { service } = context.req.valid('param')
     const { to = null, reason = null } = context.req.valid('json') ?? {}
-    const answer = await cluster.switchover({ service, to, reason, by: context.get('identity').name })
+    const answer = await cluster.switchover({ service, to, reason, by: callerOf(context).name })
     if (answer === undefined) throw notFound(`service ${service}`)
     if ('refusal' in answer) throw new ProblemError({ status: 409, ...answer.refusal })
     const { operation } = answer
@@ -114,16 +127,87 @@ function addSwitchover(router: OpenAPIHono<Env>, { cluster, authenticate }: Rout
   })
 }
 
-function addOwnerProbe(router: OpenAPIHono<Env>, { cluster, authenticate, ownerProbe }: RouteInput): void {
+function addHold(router: OpenAPIHono<Env>, { cluster }: RouteInput): void {
+  const responses = { 200: jsonContent(serviceSchema, 'The service as it now is'), ...problems(400, 401, 403, 404) }
+  const hold = createRoute({
+    method: 'put',
+    path: '/v1/services/{service}/hold',
+    summary: 'Freeze it at its owner',
+    ...needs('operator'),
+    request: { params: serviceParam, body: jsonBody(reasonBody, false) },
+    responses: { ...responses, ...problems(409) },
+  })
+  router.openapi(hold, async (context) => {
+    const { service } = context.req.valid('param')
+    const view = cluster.service(service)
+    if (view === undefined) throw notFound(`service ${service}`)
+    const { reason = null } = context.req.valid('json') ?? {}
+    // Holding what is held changes nothing, unless there is another reason for it.
+    if (view.hold === null || (reason !== null && reason !== view.hold.reason)) {
+      const answer = await cluster.hold({ service, reason, by: callerOf(context).name })
+      if (answer !== undefined) refuseIf(answer)
+    }
+    return context.json(serviceNow(cluster, service), 200)
+  })
+
+  const release = createRoute({
+    method: 'delete',
+    path: '/v1/services/{service}/hold',
+    summary: 'Let it move again',
+    ...needs('operator'),
+    request: { params: serviceParam, query: reasonQuery },
+    responses: { ...responses, ...problems(409) },
+  })
+  router.openapi(release, async (context) => {
+    const { service } = context.req.valid('param')
+    const { reason = null } = context.req.valid('query')
+    const answer = await cluster.release({ service, reason, by: callerOf(context).name })
+    if (answer === undefined) throw notFound(`service ${service}`)
+    refuseIf(answer)
+    return context.json(serviceNow(cluster, service), 200)
+  })
+}
+
+function addAcknowledge(router: OpenAPIHono<Env>, { cluster }: RouteInput): void {
+  const route = createRoute({
+    method: 'post',
+    path: '/v1/services/{service}/acknowledge',
+    summary: 'Go on above a higher epoch that was found',
+    ...needs('operator'),
+    request: { params: serviceParam, body: jsonBody(reasonBody, false) },
+    responses: {
+      200: jsonContent(serviceSchema, 'The service as it now is'),
+      ...problems(400, 401, 403, 404, 409),
+    },
+  })
+  router.openapi(route, async (context) => {
+    const { service } = context.req.valid('param')
+    const { reason = null } = context.req.valid('json') ?? {}
+    const answer = await cluster.acknowledge({ service, reason, by: callerOf(context).name })
+    if (answer === undefined) throw notFound(`service ${service}`)
+    refuseIf(answer)
+    return context.json(serviceNow(cluster, service), 200)
+  })
+}
+
+function serviceNow(cluster: RouteInput['cluster'], service: string) {
+  const view = cluster.service(service)
+  if (view === undefined) throw notFound(`service ${service}`)
+  return serviceBody(view)
+}
+
+function addOwnerProbe(router: OpenAPIHono<Env>, { cluster, ownerProbe }: RouteInput): void {
+  const open = ownerProbe === 'public'
   const route = createRoute({
     method: 'get',
     path: '/v1/services/{service}/owner',
-    middleware: ownerProbe === 'public' ? [] : [allow(authenticate, 'viewer')],
+    summary: 'Whether a node owns it: for health probes',
+    ...(open ? { description: 'Open to everybody, as configured.' } : bearer('Needs the role viewer.')),
+    middleware: open ? [] : [allow('viewer')],
     request: { params: serviceParam, query: z.object({ node: nameSchema }) },
     responses: {
       200: jsonContent(z.object({ service: z.string(), node: z.string() }), 'The node owns, and was heard lately'),
-      404: problemContent,
-      503: { ...problemContent, description: 'It does not own, or was not heard for a lease' },
+      ...problems(400, 401, 403, 404, 503),
     },
   })
   router.openapi(route, (context) => {

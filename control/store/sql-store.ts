@@ -189,11 +189,13 @@ function insertToken(sql: Sql, { id, name, role, node, hash, origin, createdAt, 
 
 const pruneRows = 2_000
 
-/** The oldest first, so that what is kept of the events has no gap. */
+/** The oldest first, and up to the first that is to be kept, so that what is kept of the events has no gap. */
 function prune(sql: Sql, { before, events, operations }: Prune): boolean {
   const goneEvents = sql.all(
     `DELETE FROM events WHERE id IN (
-       SELECT id FROM events WHERE at < ? OR id <= (SELECT max(id) FROM events) - ? ORDER BY id LIMIT ?) RETURNING id`,
+       SELECT id FROM events WHERE id < max(
+         (SELECT coalesce((SELECT min(id) FROM events WHERE at >= ?), (SELECT max(id) FROM events))),
+         (SELECT max(id) FROM events) - ? + 1) ORDER BY id LIMIT ?) RETURNING id`,
     before,
     events,
     pruneRows,

@@ -1,7 +1,8 @@
 /** A control without a network: production cores, shell and store, under a clock that the test turns. */
 import type { Adapter, Observation, Outcome } from '../../adapters/adapter.ts'
-import { createApp } from '../../control/app.ts'
-import { createAuthenticate, hashToken } from '../../control/auth.ts'
+import { memorySchema } from '../../adapters/memory.ts'
+import { type AppInput, createApp } from '../../control/app.ts'
+import { hashToken } from '../../control/auth.ts'
 import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
@@ -11,6 +12,7 @@ import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Store, TokenRecord } from '../../control/store/store.ts'
+import { createTokens } from '../../control/tokens.ts'
 
 /** Time that passes only when told to. Work that is due is done in order, one turn of the event loop apart. */
 export function createClock() {
@@ -104,9 +106,13 @@ export function serviceReport(node: string, state: RouterState, priority = prior
 export type WorldOptions = {
   readonly services?: Readonly<Record<string, ServiceConfig>>
   readonly ownerProbe?: 'token' | 'public'
+  /** Of the API, in place of what it would be given otherwise. */
+  readonly app?: Partial<AppInput>
   /** The database to use, when it is to outlive the world. */
   readonly store?: Store
   readonly resource?: ReturnType<typeof createResource>
+  /** By binding name; one that is not here is the resource's. */
+  readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
 }
 
@@ -120,9 +126,13 @@ export const tokens: readonly { name: string; role: Role; node: string | null; t
 
 const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
 
-/** The same adapter for every binding. */
-export function adaptersOf({ bindings }: ServiceConfig, adapter: Adapter): ReadonlyMap<string, Adapter> {
-  return new Map(bindings.map(({ name }) => [name, adapter]))
+/** The same adapter for every binding that has none of its own. */
+export function adaptersOf(
+  { bindings }: ServiceConfig,
+  adapter: Adapter,
+  own: ReadonlyMap<string, Adapter> = new Map(),
+): ReadonlyMap<string, Adapter> {
+  return new Map(bindings.map(({ name }) => [name, own.get(name) ?? adapter]))
 }
 
 function tokenRecords(): Promise<TokenRecord[]> {
@@ -156,15 +166,29 @@ export async function createWorld(options: WorldOptions = {}) {
     log: (_, entry) => void logged.push(entry),
   }
   const declared = Object.entries(options.services ?? { web: webService }).map(([name, config]) => {
-    return [name, { config, adapters: adaptersOf(config, adapter), origin: 'file' }] as const
+    return [name, { config, adapters: adaptersOf(config, adapter, options.adapters), origin: 'file' }] as const
   })
   const cluster = createCluster({ services: new Map(declared), retention }, ports)
   await store.setTokens('file', await tokenRecords())
-  const authenticate = createAuthenticate(() => store.tokens())
-  const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', links, ports })
+  const ending = new AbortController()
+  const app = createApp({
+    cluster,
+    store,
+    links,
+    ports,
+    tokens: createTokens(store, time.clock),
+    ownerProbe: options.ownerProbe ?? 'token',
+    rateLimit: { perSecond: 100_000, burst: 100_000 },
+    adapters: [memorySchema],
+    makeAdapters: async (config) => adaptersOf(config, adapter),
+    fileDeclarations: {},
+    ending: ending.signal,
+    ...options.app,
+  })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
-    const sequence = (sequences.get(node) ?? 0) + 1
+    // Grows over the whole test, also where a second control takes over from a first.
+    const sequence = Math.max((sequences.get(node) ?? 0) + 1, Math.floor(time.clock.now()))
     sequences.set(node, sequence)
     const services = { web: serviceReport(node, state) }
     return { node, site: 'dc1', incarnation: `${node}-incarnation`, sequence, services, ...more }
@@ -185,6 +209,7 @@ export async function createWorld(options: WorldOptions = {}) {
     measured,
     app,
     call,
+    ending,
     said,
     links,
     connect: connectTo(cluster, links),
@@ -199,7 +224,7 @@ function connectTo(cluster: ReturnType<typeof createCluster>, links: ReturnType<
       send: (text: string) => void received.push(...(JSON.parse(text) as { commands: Command[] }).commands),
       close: () => undefined,
     }
-    links.open(node, socket)
+    links.open(node, socket, node)
     cluster.connected(node)
     const close = (): void => {
       if (links.close(node, socket)) cluster.disconnected(node)

@@ -1,0 +1,67 @@
+/** The certificate of the server: read from its files, checked against its key, and read again when it was renewed. */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import type { ControlConfig } from '../config.ts'
+
+export type Tls = NonNullable<ControlConfig['tls']>
+export type TlsFiles = { readonly cert: string; readonly key: string; readonly minVersion: 'TLSv1.2' }
+
+/** A certificate or key that cannot be used; the message names the file and says what to do. */
+export class TlsError extends Error {
+  override name = 'TlsError' as const
+}
+
+/** Files that do not begin with a slash are looked for beside the configuration file. */
+export function readTls(tls: Tls, configFile: string): TlsFiles {
+  const folder = dirname(resolve(configFile))
+  const [certificateFile, keyFile] = [resolve(folder, tls.certificate), resolve(folder, tls.key)]
+  const cert = read('certificate', certificateFile)
+  const key = read('key', keyFile)
+  const certificate = parseCertificate(cert, certificateFile)
+  if (new Date(certificate.validTo) < new Date()) {
+    throw new TlsError(`tls.certificate: ${certificateFile} has expired on ${certificate.validTo}: renew it`)
+  }
+  const files = { cert, key, minVersion: 'TLSv1.2' } as const
+  try {
+    createSecureContext(files)
+  } catch (error) {
+    throw new TlsError(wrong(error as NodeJS.ErrnoException, certificateFile, keyFile), { cause: error })
+  }
+  return files
+}
+
+function read(which: 'certificate' | 'key', file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    throw new TlsError(`tls.${which}: ${file}: ${readProblems[code] ?? message}`, { cause: error })
+  }
+}
+
+const readProblems: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file: correct the path, which is relative to the configuration file',
+  EACCES: 'permission denied: let the user that runs control read it',
+  EISDIR: 'is a folder: name the file in it',
+}
+
+function parseCertificate(cert: string, file: string): X509Certificate {
+  try {
+    return new X509Certificate(cert)
+  } catch (error) {
+    const message = `tls.certificate: ${file} holds no certificate: write PEM, this server's first, then its issuers'`
+    throw new TlsError(message, { cause: error })
+  }
+}
+
+function wrong({ code, message }: NodeJS.ErrnoException, certificateFile: string, keyFile: string): string {
+  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' || code === 'ERR_OSSL_X509_KEY_TYPE_MISMATCH') {
+    return `tls: the key in ${keyFile} does not belong to the certificate in ${certificateFile}: use the two that were made together`
+  }
+  if (/PASSWORD|CIPHER|BAD_DECRYPT/i.test(`${code} ${message}`)) {
+    return `tls.key: ${keyFile} is encrypted, and nobody is there to type its passphrase: decrypt it (openssl pkey)`
+  }
+  return `tls.key: ${keyFile} holds no private key that can be used: write PEM (${message})`
+}

@@ -1,0 +1,164 @@
+/**
+ * What the API answers with, as schemas: they describe what goes out as it is, and are what the OpenAPI document says.
+ */
+import { z } from '@hono/zod-openapi'
+import { routerStateSchema, serviceReportSchema } from '../contract.ts'
+import type { Operation } from '../decision.ts'
+import type { NodeView, ServiceView } from '../view.ts'
+
+const time = () => z.string().openapi({ format: 'date-time' })
+const milliseconds = () => z.number().nullable()
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().openapi({ description: 'Short and stable, for programs' }),
+    detail: z.string().openapi({ description: 'What is wrong, where, and what to do' }),
+    errors: z
+      .array(z.object({ place: z.string(), message: z.string() }))
+      .optional()
+      .openapi({ description: 'Each place of a request that does not fit' }),
+    instance: z.string(),
+    requestId: z.string(),
+  })
+  .openapi('Problem', {
+    example: {
+      type: 'about:blank',
+      title: 'Conflict',
+      status: 409,
+      code: 'held',
+      detail: 'web is held by ops: release it first',
+      instance: '/v1/services/web/switchover',
+      requestId: '0d2f1c1e-6f0b-4a86-a8d4-0a4f8a0d7b11',
+    },
+  })
+
+export const holdSchema = z.object({ by: z.string(), reason: z.string().nullable(), since: time() }).openapi('Hold')
+
+const memberSchema = z
+  .object({
+    node: z.string(),
+    site: z.string(),
+    state: routerStateSchema,
+    priority: z.int(),
+    healthy: z.boolean(),
+    fault: z.string().nullable(),
+    solo: z.boolean(),
+    drained: z.boolean(),
+    connected: z.boolean(),
+    lastReport: time().nullable(),
+  })
+  .openapi('Member')
+
+const bindingSchema = z
+  .object({
+    name: z.string(),
+    adapter: z.string(),
+    state: z.enum(['pending', 'applying', 'verifying', 'settled', 'retrying', 'failed', 'drifted']),
+    node: z.string().nullable(),
+    epoch: z.int().nullable(),
+    observed: z.string().nullable(),
+    attempts: z.int(),
+    lastError: z.string().nullable(),
+  })
+  .openapi('Binding')
+
+export const serviceSchema = z
+  .object({
+    service: z.string(),
+    phase: z.enum(['settled', 'moving', 'degraded', 'held', 'suppressed', 'unowned']),
+    owner: z.object({ node: z.string(), site: z.string(), epoch: z.int(), since: time() }).nullable(),
+    members: z.array(memberSchema),
+    bindings: z.array(bindingSchema),
+    sites: z.array(z.string()).openapi({ description: 'In the order of preference; empty when all are equal' }),
+    origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
+    reachable: z.boolean().nullable(),
+    hold: holdSchema.nullable(),
+    suppressedUntil: time().nullable(),
+    dualActive: z.boolean(),
+    higherEpoch: z.int().nullable(),
+    operation: z.string().nullable().openapi({ description: 'The id of the operation under way' }),
+  })
+  .openapi('Service')
+
+export const nodeSchema = z
+  .object({
+    node: z.string(),
+    site: z.string(),
+    connected: z.boolean(),
+    fresh: z.boolean(),
+    incarnation: z.string(),
+    lastReport: time(),
+    drain: holdSchema.nullable(),
+    services: z.record(z.string(), serviceReportSchema),
+  })
+  .openapi('Node')
+
+export const eventSchema = z
+  .object({
+    id: z.int(),
+    at: time(),
+    kind: z.string(),
+    service: z.string().nullable(),
+    node: z.string().nullable(),
+    epoch: z.int().nullable(),
+    text: z.string(),
+    detail: z.record(z.string(), z.any()),
+  })
+  .openapi('Event')
+
+export const operationSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['switchover', 'drain', 'failover']),
+    service: z.string(),
+    from: z.string().nullable(),
+    to: z.string(),
+    epoch: z.int().nullable(),
+    priority: z.int().nullable(),
+    reason: z.string().nullable(),
+    by: z.string().nullable(),
+    status: z.enum(['running', 'done', 'failed']),
+    steps: z.array(z.object({ name: z.string(), at: time(), afterMs: z.number() })),
+    failure: z.string().nullable(),
+    report: z
+      .object({
+        detectMs: milliseconds(),
+        decideMs: milliseconds(),
+        acceptedMs: milliseconds(),
+        visibleMs: milliseconds(),
+        seenMs: milliseconds(),
+        bindings: z.array(z.object({ name: z.string(), acceptedMs: milliseconds(), visibleMs: milliseconds() })),
+      })
+      .nullable(),
+  })
+  .openapi('Operation')
+
+export const declarationSchema = z
+  .object({
+    service: z.string(),
+    version: z.int().openapi({ description: 'Grows with every change; 0 for a service of the configuration file' }),
+    origin: z.enum(['file', 'api']),
+    declaration: z.record(z.string(), z.any()).openapi({ description: 'As in the configuration file' }),
+  })
+  .openapi('Declaration')
+
+export const tokenSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(['admin', 'operator', 'viewer', 'node']),
+    node: z.string().nullable(),
+    origin: z.enum(['file', 'api']),
+    createdAt: time(),
+    expiresAt: time().nullable(),
+    valid: z.boolean(),
+  })
+  .openapi('Token')
+
+/** What goes out as it is: the schemas' arrays are not readonly, and nobody changes them. */
+export const operationBody = (operation: Operation) => operation as z.infer<typeof operationSchema>
+export const serviceBody = (view: ServiceView) => view as z.infer<typeof serviceSchema>
+export const nodeBody = (view: NodeView) => view as z.infer<typeof nodeSchema>
