@@ -78,19 +78,19 @@ function condition(member: MemberView, nowMs: number): string {
   return `${node} is ${drained ? 'drained' : state}`
 }
 
-/** Only who stands for the same election must not be active beside the owner. */
-function rivals({ owner, members }: ServiceView): Trouble[] {
-  const standing = members.find(({ node }) => node === owner?.node)
-  if (owner === null || standing?.solo === true || (standing !== undefined && standing.state !== 'active')) return []
+function rivals({ owner, members, dualActive }: ServiceView): Trouble[] {
+  if (!dualActive || owner === null) return []
   const active = members.filter(
-    ({ node, site, solo, state, connected, healthy, drained }) =>
-      node !== owner.node && site === owner.site && !solo && state === 'active' && connected && healthy && !drained,
+    ({ node, site, solo, state }) => node !== owner.node && site === owner.site && !solo && state === 'active',
   )
-  return active.map(({ node }) => ({
-    severity: 'urgent',
-    what: `${node} is active beside the owner ${owner.node}: the LAN between them is split, or healing`,
-    remedy: `check cables, switch ports and VLAN between ${owner.node} and ${node}; the outside stays at ${owner.node}`,
-  }))
+  const names = active.map(({ node }) => node).join(', ') || 'another node'
+  return [
+    {
+      severity: 'urgent',
+      what: `${names} is active beside the owner ${owner.node}: the LAN between them is split, or healing`,
+      remedy: `check cables, switch ports and VLAN between ${owner.node} and ${names}; the outside stays at ${owner.node}`,
+    },
+  ]
 }
 
 function reachability({ service, owner, reachable }: ServiceView): Trouble[] {
