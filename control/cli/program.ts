@@ -3,7 +3,7 @@
  * runs, so that `--help` and `status` start fast. What their help teaches beside the flags is in `manual.ts`.
  */
 import { readFileSync } from 'node:fs'
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, Help, Option } from 'commander'
 import { footer, manual, type Page, type PageName } from './manual.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
@@ -20,7 +20,7 @@ export function createProgram(): Command {
       process.stdout.write(`${version()}\n`)
       process.exit(0)
     })
-    .configureHelp({ subcommandTerm: termOf, sortOptions: true, compareOptions: (a, b) => rankOf(a) - rankOf(b) })
+    .configureHelp({ subcommandTerm: termOf, visibleOptions: sortedOptions })
     .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride()
@@ -48,9 +48,12 @@ function termOf(command: Command): string {
 }
 
 /** A command's own flags come first in its help, then those that many have. */
-function rankOf({ long, envVar }: Option): number {
-  if (long === '--help') return 3
-  return envVar !== undefined ? 2 : long === '--json' ? 1 : 0
+function sortedOptions(command: Command): Option[] {
+  const rank = ({ long, envVar }: Option): number => {
+    if (long === '--help') return 3
+    return envVar !== undefined ? 2 : long === '--json' ? 1 : 0
+  }
+  return new Help().visibleOptions(command).toSorted((a, b) => rank(a) - rank(b))
 }
 
 function allBelow(command: Command): Command[] {

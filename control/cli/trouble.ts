@@ -127,6 +127,10 @@ function bindingTrouble(binding: BindingView, { higherEpoch }: ServiceView): Tro
 
 /** Providers name their errors differently, and mean one of a few things. */
 const remedies: readonly { readonly fits: RegExp; readonly remedy: string }[] = [
+  {
+    fits: /timed? ?out|econn|enotfound|eai_again|unreachable|socket hang up/i,
+    remedy: 'check control’s way to the provider',
+  },
   { fits: /has no target for/, remedy: 'add the target to the service: holdfast apply, or control’s configuration' },
   {
     fits: /unauthori[sz]ed|denied|forbidden|permi(t|ssion)|credential|signature|authfailure|expiredtoken|invalidclienttoken/i,
@@ -137,10 +141,6 @@ const remedies: readonly { readonly fits: RegExp; readonly remedy: string }[] = 
     remedy: 'check the ids in the binding’s config and targets',
   },
   { fits: /throttl|limit|too ?many|slow ?down/i, remedy: 'find out who else uses up the provider’s limit' },
-  {
-    fits: /timed? ?out|econn|enotfound|eai_again|unreachable|network|socket/i,
-    remedy: 'check control’s way to the provider',
-  },
 ]
 
 function remedyFor(lastError: string | null): string {
