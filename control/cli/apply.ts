@@ -34,7 +34,7 @@ type Step = {
 
 export async function runApplyCommand(options: Options): Promise<void> {
   const { dryRun = false, yes = false, json = false } = options
-  const wanted = readDeclarationFiles(options.file, process.env)
+  const wanted = readDeclarationFiles({ files: options.file, environment: process.env })
   const plan = await makePlan(wanted, options)
   const due = plan.filter(({ action }) => action !== 'none')
   if (!json) process.stdout.write(`${describePlan(plan)}\n`)

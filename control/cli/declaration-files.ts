@@ -12,15 +12,24 @@ import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
 import { ConfigError, type ConfigProblem, readGiven } from '../config-file.ts'
 import { dotted, schemasAt } from '../config-issues.ts'
 import { nameSchema } from '../contract.ts'
-import { serviceSchema } from '../service-config.ts'
+import { type AnyAdapterSchema, serviceSchema } from '../service-config.ts'
 import { readText } from './files.ts'
 
+type Input = {
+  /** `-` is standard input. */
+  readonly files: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Default: those of this program, which are control's if it is of the same version. */
+  readonly adapters?: readonly AnyAdapterSchema[]
+}
+
 /** By service, in the order of the files. Throws a `ConfigError` with everything that is wrong in any of them. */
-export function readDeclarationFiles(
-  files: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): ReadonlyMap<string, unknown> {
-  const schema = filesSchema()
+export function readDeclarationFiles({
+  files,
+  environment,
+  adapters = adapterNames.map((name) => adapterSchemaOf(name)!),
+}: Input): ReadonlyMap<string, unknown> {
+  const schema = z.strictObject({ services: z.record(nameSchema, serviceSchema(adapters)) })
   const found = new Map<string, Found>()
   const problems: ConfigProblem[] = []
   for (const { file, text } of files.flatMap(documentsOf)) {
@@ -46,11 +55,6 @@ export function readDeclarationFiles(
 }
 
 type Found = { readonly file: string; readonly line: number; readonly declaration: unknown }
-
-function filesSchema() {
-  const adapters = adapterNames.map((name) => adapterSchemaOf(name)!)
-  return z.strictObject({ services: z.record(nameSchema, serviceSchema(adapters)) })
-}
 
 /** Each document with as many empty lines before it as the file has, so that its lines are the file's. */
 function documentsOf(file: string): { file: string; text: string }[] {
