@@ -25,15 +25,13 @@ export type Following = {
 /** Before a lost connection is tried again, in milliseconds: the first time soon, then at a pace that does no harm. */
 const againMs = [200, 1_000, 2_000, 5_000]
 
-/** Resolves when `signal` ends it. Rejects when control refuses, or cannot be reached the first time. */
+/** Resolves when `signal` ends it. Rejects when control refuses; one that is away is asked again. */
 export async function followEvents(access: Access, following: Following): Promise<void> {
   const { signal, onLost, onResumed } = following
   let cursor = following.since
-  let stood = false
   let failures = 0
   const opened = (): void => {
     if (failures > 0) onResumed()
-    stood = true
     failures = 0
   }
   const take = ({ id, name, data }: Block): void => {
@@ -52,8 +50,7 @@ export async function followEvents(access: Access, following: Following): Promis
     } catch (error) {
       if (signal.aborted) return
       // A server that is on its way up or down answers 5xx; any other answer would be the same the next time.
-      const final = error instanceof RefusedError && error.status < 500
-      if (final || !stood) throw error
+      if (error instanceof RefusedError && error.status < 500) throw error
       if (failures === 0) onLost(error as Error)
       await pause(againMs[Math.min(failures, againMs.length - 1)]!, signal)
       failures += 1

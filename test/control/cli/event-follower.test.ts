@@ -96,10 +96,6 @@ test('a token that is revoked meanwhile ends it', async () => {
   await expect(follow(url, { last: 2 })).rejects.toThrow('revoked')
 })
 
-test('a control that is not there at the start is a mistake to tell', async () => {
-  await expect(follow('http://127.0.0.1:9', { last: 1 })).rejects.toThrow('no answer from control')
-})
-
 test('events are whole in whatever pieces they arrive', () => {
   const text = `: hello\n\n${eventText(1)}id: 2\n: alive\n\n${eventText(3)}`
   const whole: Block[] = []
