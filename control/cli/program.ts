@@ -2,8 +2,8 @@
  * The commands and their flags. Each command's work is in a file of its own that is imported only when the command
  * runs, so that `--help` and `status` start fast. What their help teaches beside the flags is in `manual.ts`.
  */
-import { readFileSync } from 'node:fs'
 import { Argument, Command, Help, Option } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { footer, manual, type Page, type PageName } from './manual.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
@@ -15,11 +15,7 @@ export function createProgram(): Command {
   const holdfast = new Command('holdfast')
     .description('Keeps a service reachable at one address while machines, links, sites and clouds fail.')
     .usage('COMMAND [flags]')
-    .option('--version', 'print the version')
-    .on('option:version', () => {
-      process.stdout.write(`${version()}\n`)
-      process.exit(0)
-    })
+    .version(manifest.version, '-V, --version', 'print the version')
     .configureHelp({ subcommandTerm: termOf, visibleOptions: sortedOptions })
     .helpCommand(false)
     .showSuggestionAfterError()
@@ -33,10 +29,6 @@ export function createProgram(): Command {
     command.helpCommand(false).showHelpAfterError(`Try ${pathOf(command)} --help.`)
   }
   return holdfast
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 function termOf(command: Command): string {

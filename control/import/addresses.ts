@@ -12,7 +12,7 @@ type Options = {
 }
 
 /** Options that need nothing of Holdfast: it does the same, or they only matter to people. */
-const harmless = ['brd', 'broadcast', 'scope', 'home', '-nodad', 'nodad', 'noprefixroute', 'mngtmpaddr', 'autojoin']
+const harmless = ['brd', 'broadcast', 'scope', 'home', '-nodad', 'noprefixroute', 'mngtmpaddr', 'autojoin']
 const withValue = ['brd', 'broadcast', 'dev', 'scope', 'label', 'peer', 'preferred_lft', 'track_group']
 
 export function isIpv6(line: Statement): boolean {

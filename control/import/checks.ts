@@ -55,7 +55,7 @@ function explainSetting(keyword: string, { at }: Statement, say: Say): void {
   if (known.includes(keyword)) return
   const text =
     keyword === 'init_fail'
-      ? 'a check has no result until it has run, and a service waits for it'
+      ? 'a check has no such setting: until it has a result it is unknown, neither good nor bad'
       : keyword === 'user'
         ? 'a check has no such setting: let its program drop its privileges itself, for example with setpriv'
         : 'a check has no such setting'
@@ -67,8 +67,8 @@ export function readProcess(statement: Statement, name: string, say: Say): Track
   const settings = settingsOf(statement)
   const what = `${statement.words[0]} ${statement.words[1] ?? ''}`
   const weight = Number(settings.get('weight')?.words[1] ?? 0)
-  const process = settings.get('process')
-  const words = process === undefined ? unclosedQuote : splitCommand(process.rest)
+  const searched = settings.get('process')
+  const words = searched === undefined ? unclosedQuote : splitCommand(searched.rest)
   const quorum = Number(settings.get('quorum')?.words[1] ?? 1)
   const complex = ['quorum_max', 'param_match', 'delay', 'terminate_delay', 'fork_delay', 'full_command']
   const odd = complex.find((keyword) => settings.has(keyword))
@@ -83,8 +83,8 @@ export function readProcess(statement: Statement, name: string, say: Say): Track
       ? ['/usr/bin/pgrep', '-x', program]
       : ['/bin/sh', '-c', `[ "$(pgrep -xc ${shellQuoted(program)})" -ge ${quorum} ]`]
   const parts = [
-    value('exec', argv, process!, 'looked for once a second, where keepalived is told by the kernel'),
-    value('interval', '1s', process!),
+    value('exec', argv, searched!, 'looked for once a second, where keepalived is told by the kernel'),
+    value('interval', '1s', searched!),
   ]
   return { name, weight, part: { key: name, what, at: statement.at, content: { kind: 'map', parts } } }
 }

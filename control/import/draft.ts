@@ -15,6 +15,8 @@ export type Part = {
   readonly at: Position
   /** Without it, what contains it is nothing. */
   readonly required?: true
+  /** If it is refused, that is said of everything in it. */
+  readonly each?: true
   /** What is different now. */
   readonly note?: string
   readonly content:
@@ -64,7 +66,10 @@ function findingsOf(parts: readonly Part[], refused: Refused): Finding[] {
   return parts.flatMap((part): Finding[] => {
     const { at, what, note, content } = part
     const reason = refused.get(part)
-    if (reason !== undefined) return [{ ...at, kind: 'dropped', what, text: reason }]
+    if (reason !== undefined) {
+      const lost = part.each && content.kind !== 'value' ? content.parts : [part]
+      return lost.map(({ at, what }) => ({ ...at, kind: 'dropped', what, text: reason }))
+    }
     const inner = content.kind === 'value' ? [] : findingsOf(content.parts, refused)
     if (note !== undefined) return [{ ...at, kind: 'changed', what, text: note }, ...inner]
     return content.kind === 'value' ? [{ ...at, kind: 'carried', what, text: `as ${part.key || 'an entry'}` }] : inner

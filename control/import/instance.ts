@@ -22,9 +22,11 @@ export type InstanceOptions = {
   /** Whether services may speak version 2. */
   readonly version2: boolean
   readonly say: (finding: Finding) => void
-  /** The environment variable that must hold a secret. */
-  readonly secret: (variable: string, at: Position) => void
+  /** The environment variable that must hold a password, and how much of it keepalived reads. */
+  readonly secret: (variable: string, secret: Secret) => void
 }
+
+export type Secret = { readonly at: Position; readonly truncated: boolean }
 
 type Instance = InstanceOptions & {
   readonly statement: Statement
@@ -229,12 +231,15 @@ function authentication({ settings, version, strict, name, say, secret }: Instan
   if (version === 3 || strict) return drop('keepalived ignores it with version 3 and with vrrp_strict')
   if (type !== 'PASS') return drop('only auth_type PASS has a counterpart; it keeps out nobody who can listen')
   const variable = `HOLDFAST_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_PASSWORD`
-  secret(variable, settingsOf(block).get('auth_pass')?.at ?? block.at)
+  const password = settingsOf(block).get('auth_pass')
+  secret(variable, { at: password?.at ?? block.at, truncated: (password?.words[1]?.length ?? 0) > 8 })
   return [part('authentication', block, { type: 'pass', password: `\${${variable}}` })]
 }
 
 function checks({ tracked, statement }: Instance): Part[] {
   const parts = tracked.map(({ check }) => check)
   const at = parts[0]?.at ?? statement.at
-  return parts.length === 0 ? [] : [{ key: 'checks', what: 'tracking', at, content: { kind: 'list', parts } }]
+  return parts.length === 0
+    ? []
+    : [{ key: 'checks', what: 'tracking', at, each: true, content: { kind: 'list', parts } }]
 }

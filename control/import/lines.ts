@@ -24,19 +24,21 @@ type Context = {
   readonly lines: Line[]
   readonly problems: ImportProblem[]
   readonly findings: Finding[]
+  /** What follows would only repeat the problem. */
+  stopped: boolean
 }
 
 /** Deeper than anybody nests, and shallow enough to end a definition that contains itself. */
 const maxDepth = 40
 /** A file of a few lines can expand to any number of them. */
-const maxLines = 100_000
+const maxLines = 50_000
 
 export function readLines(source: SourceFile, options: { find: FindFiles; configId: string }): Lines {
   const definitions = new Map([
     ['_HASH', '#'],
     ['_BANG', '!'],
   ])
-  const context: Context = { ...options, definitions, lines: [], problems: [], findings: [] }
+  const context: Context = { ...options, definitions, lines: [], problems: [], findings: [], stopped: false }
   readFile(context, source, [source.file])
   return context
 }
@@ -84,15 +86,10 @@ function stripComment(raw: string): string {
 }
 
 function readLine(context: Context, text: string, at: Position, open: readonly string[], depth: number): void {
-  if (text === '' || context.lines.length > maxLines) return
-  const bound =
-    depth > maxDepth
-      ? 'expands without end: a definition contains itself'
-      : context.lines.length === maxLines && `expands to more than ${maxLines} lines`
-  if (bound !== false) {
-    context.problems.push({ ...at, message: bound })
-    return
-  }
+  if (text === '' || context.stopped) return
+  if (depth > maxDepth) stop(context, at, 'expands without end: a definition contains itself')
+  if (context.lines.length === maxLines) stop(context, at, `expands to more than ${maxLines} lines`)
+  if (context.stopped) return
 
   const conditional = /^@(\^?)(\S+)\s*(.*)$/.exec(text)
   if (conditional !== null) {
@@ -117,6 +114,11 @@ function readLine(context: Context, text: string, at: Position, open: readonly s
   const include = /^include[rmwba]?\s+(\S.*)$/.exec(text)
   if (include !== null) readIncluded(context, include[1]!.replace(/^"(.*)"$/, '$1'), at, open)
   else context.lines.push({ ...at, text: restored(text) })
+}
+
+function stop(context: Context, at: Position, message: string): void {
+  context.stopped = true
+  context.problems.push({ ...at, message })
 }
 
 /** `#` and `!` from a definition must not be taken for comments, and a `$` that stands for nothing stays. */
@@ -158,6 +160,7 @@ function repeat(context: Context, text: string, at: Position, open: readonly str
     return
   }
   for (const value of values) {
+    if (context.stopped) return
     context.definitions.set(parts[3]!, value)
     readLine(context, parts[5]!, at, open, depth + 1)
   }

@@ -10,10 +10,10 @@
 import { adviceOn } from './advice.ts'
 import { interfaceCheck, readProcess, readScript, settingsOf, type Trackable, type Tracked, track } from './checks.ts'
 import { type Judge, type Part, settle } from './draft.ts'
-import { readInstance } from './instance.ts'
+import { readInstance, type Secret } from './instance.ts'
 import { createNames, type Names } from './names.ts'
 import { notifyFinding } from './notify.ts'
-import type { FindFiles, Finding, ImportProblem, Peek, Position, SourceFile } from './source.ts'
+import type { FindFiles, Finding, ImportProblem, Peek, SourceFile } from './source.ts'
 import { readTree, type Statement } from './tree.ts'
 
 export type ImportOptions = {
@@ -41,7 +41,7 @@ export function importKeepalived(source: SourceFile, options: ImportOptions): Im
   // A password that ended in a comment needs no variable.
   const needed = [...secrets].filter(([name]) => settled.text?.match(new RegExp(`^[^#]*\\$\\{${name}\\}`, 'm')))
   const all = [...tree.findings, ...findings, ...settled.findings, ...needed.map(setVariable)]
-  const heading = `# An agent's configuration, made from ${source.file.replaceAll(/\s+/g, ' ')} by holdfast import. Each line says where it comes from.\n`
+  const heading = headingOf(source)
   return {
     kind: 'read',
     text: settled.text === undefined ? undefined : heading + settled.text,
@@ -51,8 +51,14 @@ export function importKeepalived(source: SourceFile, options: ImportOptions): Im
   }
 }
 
-function setVariable([name, at]: [string, Position]): Finding {
-  const text = `the password is not written down: set ${name} where the agent is started`
+function headingOf({ file }: SourceFile): string {
+  const name = file.replaceAll(/\s+/g, ' ')
+  return `# An agent's configuration, made from ${name} by holdfast import. Each line says where it comes from.\n`
+}
+
+function setVariable([name, { at, truncated }]: [string, Secret]): Finding {
+  const part = truncated ? ', to its first 8 characters, since keepalived uses no more' : ''
+  const text = `the password is not written down: set ${name} where the agent is started${part}`
   return { ...at, kind: 'changed', what: 'auth_pass', text }
 }
 
@@ -66,7 +72,7 @@ type Work = {
   readonly serviceNames: Map<string, string>
   readonly checkNames: Names
   readonly findings: Finding[]
-  readonly secrets: Map<string, Position>
+  readonly secrets: Map<string, Secret>
 }
 
 function translate(statements: readonly Statement[], options: ImportOptions) {
@@ -109,7 +115,7 @@ function isFirst({ words }: Statement, index: number, all: readonly Statement[])
 }
 
 function section(key: string, what: string, parts: readonly Part[]): Part[] {
-  return parts[0] === undefined ? [] : [{ key, what, at: parts[0].at, content: { kind: 'map', parts } }]
+  return parts[0] === undefined ? [] : [{ key, what, at: parts[0].at, each: true, content: { kind: 'map', parts } }]
 }
 
 /** What an instance looks up in `global_defs` is said where it is used. */
@@ -227,7 +233,7 @@ function readService(work: Work, instance: Statement): Part {
     notify: work.options,
     version2: acceptsVersion2(work.options),
     say: (finding) => void work.findings.push(finding),
-    secret: (variable, at) => void work.secrets.set(variable, at),
+    secret: (variable, secret) => void work.secrets.set(variable, secret),
   })
 }
 

@@ -26,8 +26,12 @@ export type Tree = {
 }
 
 /** Keywords that begin a block even where their brace is missing. */
-const blockKeywords =
-  /^(global_defs|vrrp_(instance|sync_group|script|track_(file|process))|virtual_(ipaddress(_excluded)?|routes|rules|server|server_group)|track_(interface|script|file|process|bfd)|static_(ipaddress|routes|rules)|group|authentication|unicast_peer|notification_email|real_server)$/
+const blockKeywords = new Set(
+  `global_defs notification_email vrrp_instance vrrp_sync_group vrrp_script vrrp_track_file vrrp_track_process group
+  virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules virtual_server virtual_server_group
+  real_server track_interface track_script track_file track_process track_bfd static_ipaddress static_routes
+  static_rules authentication unicast_peer`.split(/\s+/),
+)
 
 type Piece = { readonly kind: 'text' | 'open' | 'close'; readonly text: string; readonly at: Position }
 
@@ -86,7 +90,7 @@ function readStatement(parser: Parser, { text, at }: Piece): Statement | undefin
   const rest = text.trim().replace(/^\S+\s*/, '')
   const statement = { at, words, rest, block: [] }
   if (parser.pieces[parser.next]?.kind === 'open') parser.next += 1
-  else if (!blockKeywords.test(words[0]!)) return statement
+  else if (!blockKeywords.has(words[0]!)) return statement
   else {
     const what = words.slice(0, 2).join(' ')
     parser.findings.push({ ...at, kind: 'changed', what, text: 'its { is missing; read as if it stood here' })
