@@ -49,8 +49,8 @@ function showLines(): Show {
     const now = Date.now()
     const text = 'shown' in look ? look.shown.text(now) : look.failure
     const lines = text.split('\n')
-    // How long something has been so grows by itself, and is no news.
-    const gist = lines.map((line) => line.replace(/\b\d+[smhd]\b/g, ''))
+    // How long something has been so grows by itself, and columns move with what is in them: neither is news.
+    const gist = lines.map((line) => line.replace(/\b\d+[smhd]\b/g, '').replace(/ +/g, ' '))
     const news = lines.filter((_, i) => !last.includes(gist[i]!))
     last = gist
     if (news.length > 0) process.stdout.write(`${new Date(now).toISOString()}\n${news.join('\n')}\n`)

@@ -10,6 +10,8 @@ export type Running = {
   /** Waits until standard output, or with `stderr` that, contains this. */
   prints(text: string | RegExp, where?: 'stdout' | 'stderr'): Promise<string>
   type(text: string): void
+  /** Everything there is to read. */
+  end(text: string): void
   /** Ctrl-C. */
   interrupt(): void
   readonly ended: Promise<Ran>
@@ -66,6 +68,7 @@ export function startHoldfast(
         },
       ),
     type: (text) => void child.stdin.write(text),
+    end: (text) => void child.stdin.end(text),
     // At a terminal it is the key that is pressed.
     interrupt: () => void (terminal ? child.stdin.write('\x03') : child.kill('SIGINT')),
     ended,
