@@ -235,6 +235,23 @@ describe('check-config', () => {
     })
   })
 
+  test.each([
+    { name: 'only services, as for apply', text: 'services: {web: {flap: {moves: 3}}}', kind: 'control' },
+    { name: 'a node without control', text: 'services: {web: {mode: solo}}', kind: 'agent' },
+    {
+      name: 'a key of the other kind',
+      text: 'database: x.db\nlisten: 127.0.0.1:1\nsocket: /tmp/x.sock',
+      kind: 'control',
+    },
+  ])('tells agent and control apart: $name', async ({ text, kind }) => {
+    const file = folder.file('some.yaml')
+    writeFileSync(file, text)
+    const { stdout, stderr } = await holdfast('check-config', '--elsewhere', file)
+    // Either kind says which keys it has, where one is not its own.
+    const isControl = stdout.includes('control configuration') || stderr.includes('this file has the keys listen')
+    expect(isControl ? 'control' : 'agent', stdout + stderr).toBe(kind)
+  })
+
   test('every mistake of a bad one: where, what, and what to do', async () => {
     const file = folder.file('bad.yaml')
     writeFileSync(
