@@ -45,7 +45,11 @@ export async function askControl(
 }
 
 export function headersFor({ token }: Access, accept: string): Record<string, string> {
-  return { accept, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+  if (token === undefined) return { accept }
+  // Such as the end of the line of the file that it was read from.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new UsageError('the token has a character that no token has: look at --token or HOLDFAST_TOKEN')
+  return { accept, authorization: `Bearer ${token}` }
 }
 
 export function unreachableControl({ origin }: URL, error: unknown): UnreachableError {

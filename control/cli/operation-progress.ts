@@ -107,13 +107,14 @@ export function stepLines({ steps }: Operation, from: number): string[] {
   return steps.slice(from).map(({ name, afterMs }) => `${String(Math.round(afterMs)).padStart(6)} ms  ${name}`)
 }
 
-/** What comes after each step of a move that was asked for. */
+/** What is awaited after a step. */
 const next: Readonly<Record<string, string>> = {
   requested: 'the target to be told',
   told: 'the target to become active',
+  detected: 'the owner to change',
   'target active': 'the owner to change',
-  'owner moved': 'the old owner to step back and the bindings to follow',
-  'old owner not active': 'the bindings to follow',
+  'owner moved': 'the bindings to follow',
+  settled: 'the probe through its own address',
 }
 
 export function waitingFor(running: readonly Operation[], elapsedMs: number): string {

@@ -61,6 +61,16 @@ afterAll(async () => {
   folder.remove()
 })
 
+/** Control ends, and another one comes to where it was. */
+async function restart(between: () => Promise<unknown> = async () => undefined): Promise<void> {
+  const { host } = new URL(control.url)
+  control.signal('SIGTERM')
+  await control.ended
+  await between()
+  control = await startControl(configured(host))
+  for (const agent of agents.values()) await agent.connect(control.url)
+}
+
 const env = (): Record<string, string> => ({ HOLDFAST_URL: control.url, HOLDFAST_TOKEN: operatorToken })
 const holdfast = (...args: string[]): Promise<Ran> => runHoldfast(args, env())
 
@@ -172,6 +182,19 @@ describe('Ctrl-C', () => {
   })
 })
 
+test('--wait stays while control is restarted', async () => {
+  await control.until('stuck', { phase: 'settled', owner: { node: 'stuck-2' } })
+  agents.get('stuck-1')!.onTakeOver = () => undefined
+  const waiting = startHoldfast(['switchover', 'stuck', '--wait'], { env: env() })
+  await waiting.prints('told')
+  await restart()
+  agents.get('stuck-1')!.say('active')
+  agents.get('stuck-2')!.say('backup')
+  const { code, stdout, stderr } = await waiting.ended
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/ ms {2}settled\n$/)
+})
+
 describe('events --follow', () => {
   const follow = (...args: string[]) => startHoldfast(['events', '--follow', '--json', ...args], { env: env() })
   const eventsOf = (text: string): EventRecord[] =>
@@ -183,14 +206,8 @@ describe('events --follow', () => {
   test('goes on over a restart of control, without a gap and without repeating anything', async () => {
     const following = follow('--since', '0')
     await following.prints('"kind":"owner-changed"')
-    const { host } = new URL(control.url)
-    control.signal('SIGTERM')
-    await control.ended
-    await following.prints('trying again', 'stderr')
-    control = await startControl(configured(host))
+    await restart(() => following.prints('trying again', 'stderr'))
     await following.prints('connected again; nothing is missing', 'stderr')
-    for (const agent of agents.values()) await agent.connect(control.url)
-    await control.until('web', { members: [{ connected: true }, { connected: true }] })
     expect(await holdfast('hold', 'web', '--reason', 'after the restart')).toMatchObject({ code: 0 })
     await following.prints('after the restart')
     following.interrupt()

@@ -197,6 +197,54 @@ describe.concurrent('wrong usage says what is right, and is 2', () => {
   })
 })
 
+describe.concurrent('every command that talks to control', () => {
+  const commands = [
+    'nodes',
+    'events',
+    'events --follow',
+    'operations',
+    'operation op-1',
+    'switchover web',
+    'hold web',
+    'release web',
+    'acknowledge web',
+    'drain web-1',
+    'undrain web-1',
+    'token list',
+    'token create x --role viewer',
+    'token revoke x',
+    'apply --yes -f SERVICES',
+  ]
+  test.each(commands)('%s: without one, with one that is away, and with a token that is wrong', async (typed) => {
+    const services = folder.file('services.yaml')
+    writeFileSync(services, 'services: {other: {}}')
+    const args = typed.replace('SERVICES', services).split(' ')
+    const nobody = await runHoldfast(args)
+    const away = await runHoldfast([...args, '--url', 'http://127.0.0.1:9'])
+    const wrong = await runHoldfast([...args, '--url', control.url, '--token', 'a-wrong-token'])
+    expect(nobody).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'holdfast: which control? Give --url, or set HOLDFAST_URL\n',
+    })
+    expect(away).toMatchObject({ code: 1, stdout: '' })
+    expect(away.stderr).toMatch(
+      /^holdfast: no answer from control at http:\/\/127\.0\.0\.1:9: .*; is it running, .*\n$/,
+    )
+    expect(wrong).toMatchObject({ code: 1, stdout: '' })
+    expect(wrong.stderr).toMatch(/^holdfast: .*\(give --token, or set HOLDFAST_TOKEN\)\n$/)
+    expect(wrong.stderr).not.toContain('a-wrong-token')
+  })
+
+  test('a token that no header can carry is refused without being shown', async () => {
+    const ran = await runHoldfast(['nodes', '--url', control.url], { HOLDFAST_TOKEN: 'secret-\nsecret' })
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toBe(
+      'holdfast: the token has a character that no token has: look at --token or HOLDFAST_TOKEN\n',
+    )
+  })
+})
+
 test('status shows services to people and to programs', async () => {
   const text = await runHoldfast(['status', '--url', control.url, '--token', viewerToken])
   expect(text.code).toBe(0)
