@@ -10,7 +10,7 @@
 import { type Access, askControl, callControl } from './client.ts'
 import { type Change, compare } from './declaration-diff.ts'
 import { readDeclarationFiles } from './declaration-files.ts'
-import { CommandError, RefusedError } from './failure.ts'
+import { CommandError, RefusedError, UsageError } from './failure.ts'
 import { canAsk, confirm } from './prompt.ts'
 import { paint } from './terminal.ts'
 
@@ -34,6 +34,8 @@ type Step = {
 
 export async function runApplyCommand(options: Options): Promise<void> {
   const { dryRun = false, yes = false, json = false } = options
+  if (json && !yes && !dryRun)
+    throw new UsageError('with --json nothing is shown to ask about: give --yes or --dry-run')
   const wanted = readDeclarationFiles({ files: options.file, environment: process.env })
   const plan = await makePlan(wanted, options)
   const due = plan.filter(({ action }) => action !== 'none')

@@ -20,13 +20,16 @@ export async function callControl(access: Access, method: string, path: string, 
   return (await askControl(access, method, path, question)).body
 }
 
-/** The same, with the `ETag` of the answer. */
+/** An answer with its `ETag`, and when it was given: by control's own clock, which this machine's may be far from. */
+export type Told = { readonly body: unknown; readonly etag: string | undefined; readonly atMs: number }
+
+/** The same, with what stands around it. */
 export async function askControl(
   access: Access,
   method: string,
   path: string,
   { body: asked, waitMs = 0, headers: more = {} }: Question = {},
-): Promise<{ readonly body: unknown; readonly etag: string | undefined }> {
+): Promise<Told> {
   const url = controlUrl(access, path)
   const headers = {
     ...headersFor(access, 'application/json'),
@@ -41,7 +44,9 @@ export async function askControl(
     },
   )
   if (answer.status < 200 || answer.status >= 300) throw new RefusedError(problemOf(answer), answer.status)
-  return { body: answer.text === '' ? null : parse(answer.text, url.origin), etag: answer.etag }
+  const { text, etag, date } = answer
+  const atMs = date === undefined ? Date.now() : Date.parse(date)
+  return { body: text === '' ? null : parse(text, url.origin), etag, atMs }
 }
 
 export function headersFor({ token }: Access, accept: string): Record<string, string> {
@@ -61,6 +66,7 @@ export type Answer = {
   readonly status: number
   readonly location?: string | undefined
   readonly etag?: string | undefined
+  readonly date?: string | undefined
   readonly text: string
 }
 
@@ -82,8 +88,8 @@ function exchange(secure: boolean, target: RequestOptions, timeoutMs: number, bo
       })
       response.on('error', fail)
       response.on('end', () => {
-        const { location, etag } = response.headers
-        resolve({ status: response.statusCode ?? 0, location, etag, text })
+        const { location, etag, date } = response.headers
+        resolve({ status: response.statusCode ?? 0, location, etag, date, text })
       })
     })
     sent.on('error', fail)

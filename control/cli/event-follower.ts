@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
 import type { EventRecord } from '../store/store.ts'
 import { type Access, controlUrl, headersFor, problemOf, unreachableControl } from './client.ts'
-import { RefusedError } from './failure.ts'
+import { mayPass, RefusedError } from './failure.ts'
 
 export type Following = {
   /** Begins after this event. */
@@ -49,8 +49,7 @@ export async function followEvents(access: Access, following: Following): Promis
       await readStream(access, { since: cursor, service: following.service, signal, opened, take })
     } catch (error) {
       if (signal.aborted) return
-      // A server that is on its way up or down answers 5xx; any other answer would be the same the next time.
-      if (error instanceof RefusedError && error.status < 500) throw error
+      if (!mayPass(error)) throw error
       if (failures === 0) onLost(error as Error)
       await pause(againMs[Math.min(failures, againMs.length - 1)]!, signal)
       failures += 1

@@ -27,6 +27,12 @@ export class RefusedError extends Error {
   }
 }
 
+/** Whether the same may be answered otherwise soon: control is on its way up or down, or has enough to do. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof RefusedError) return error.status >= 500 || error.status === 429
+  return error instanceof UnreachableError
+}
+
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   // Each of its lines begins with file and line already, as editors and people expect.

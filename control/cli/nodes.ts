@@ -1,15 +1,16 @@
 /** `holdfast nodes`: every node that control has heard of, and how it stands. */
 import type { NodeView } from '../view.ts'
-import { type Access, callControl } from './client.ts'
+import { type Access, askControl } from './client.ts'
 import { ago, table } from './table.ts'
 
 type Options = Access & { readonly json?: boolean }
 
 export async function runNodesCommand(options: Options): Promise<void> {
-  const { nodes } = (await callControl(options, 'GET', '/v1/nodes')) as { nodes: NodeView[] }
+  const { body, atMs } = await askControl(options, 'GET', '/v1/nodes')
+  const { nodes } = body as { nodes: NodeView[] }
   if (options.json) process.stdout.write(`${JSON.stringify(nodes)}\n`)
   else if (nodes.length === 0) process.stdout.write('no node has ever reported: give an agent control: {url, token}\n')
-  else process.stdout.write(`${describeNodes(nodes, Date.now())}\n`)
+  else process.stdout.write(`${describeNodes(nodes, atMs)}\n`)
 }
 
 export function describeNodes(nodes: readonly NodeView[], nowMs: number): string {

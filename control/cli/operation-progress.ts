@@ -4,7 +4,7 @@
  */
 import type { Operation } from '../decision.ts'
 import { type Access, callControl } from './client.ts'
-import { CommandError, UnreachableError } from './failure.ts'
+import { CommandError, mayPass } from './failure.ts'
 import { createLive, type Live, paint } from './terminal.ts'
 
 export type Watching = Access & {
@@ -23,9 +23,12 @@ const patienceMs = 60_000
 export async function followOperations(first: readonly Operation[], watching: Watching): Promise<Operation[]> {
   const known = new Map(first.map((operation) => [operation.id, operation]))
   const report = createReport(first, watching.quiet)
-  const interrupt = (): void => {
+  const leave = (): void => {
     report.end()
     process.stderr.write(`${interrupted([...known.values()])}\n`)
+  }
+  const interrupt = (): void => {
+    leave()
     process.exit(1)
   }
   process.once('SIGINT', interrupt)
@@ -37,6 +40,9 @@ export async function followOperations(first: readonly Operation[], watching: Wa
       report.wait(running)
       for (const operation of await look(running, watching)) known.set(operation.id, operation)
     }
+  } catch (error) {
+    leave()
+    throw error
   } finally {
     process.off('SIGINT', interrupt)
     report.end()
@@ -65,7 +71,7 @@ async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      if (!(error instanceof UnreachableError) || performance.now() >= until) throw error
+      if (!mayPass(error) || performance.now() >= until) throw error
       await new Promise((resolve) => setTimeout(resolve, 500))
     }
   }

@@ -1,6 +1,6 @@
 /** `holdfast operations` and `holdfast operation ID`: the moves there were, and how one of them went. */
 import { describeReport, type MoveReport, type Operation } from '../operation.ts'
-import { type Access, callControl } from './client.ts'
+import { type Access, askControl, callControl } from './client.ts'
 import { followOperations, stepLines } from './operation-progress.ts'
 import { ago, table } from './table.ts'
 
@@ -9,9 +9,10 @@ type ListOptions = Access & { readonly service?: string; readonly limit: string;
 export async function runOperationsCommand(options: ListOptions): Promise<void> {
   const service = options.service === undefined ? '' : `&service=${encodeURIComponent(options.service)}`
   const path = `/v1/operations?limit=${encodeURIComponent(options.limit)}${service}`
-  const { operations } = (await callControl(options, 'GET', path)) as { operations: Operation[] }
+  const { body, atMs } = await askControl(options, 'GET', path)
+  const { operations } = body as { operations: Operation[] }
   if (options.json) process.stdout.write(`${JSON.stringify(operations)}\n`)
-  else process.stdout.write(operations.length === 0 ? 'nothing has moved yet\n' : `${list(operations, Date.now())}\n`)
+  else process.stdout.write(operations.length === 0 ? 'nothing has moved yet\n' : `${list(operations, atMs)}\n`)
 }
 
 function list(operations: readonly Operation[], nowMs: number): string {

@@ -36,7 +36,7 @@ function showInPlace(): Show {
   let last = ''
   return (look) => {
     const time = paint('dim', `${new Date().toISOString().slice(11, 19)}Z, Ctrl-C ends`)
-    if ('shown' in look) last = look.shown.text(Date.now())
+    if ('shown' in look) last = look.shown.text()
     const failure = 'failure' in look ? `\n${paint('red', look.failure)}; shown is what was seen last` : ''
     live.draw(`${last}${failure}\n${time}`)
   }
@@ -46,14 +46,13 @@ function showInPlace(): Show {
 function showLines(): Show {
   let last: readonly string[] = []
   return (look) => {
-    const now = Date.now()
-    const text = 'shown' in look ? look.shown.text(now) : look.failure
+    const text = 'shown' in look ? look.shown.text() : look.failure
     const lines = text.split('\n')
     // How long something has been so grows by itself, and columns move with what is in them: neither is news.
     const gist = lines.map((line) => line.replace(/\b\d+[smhd]\b/g, '').replace(/ +/g, ' '))
     const news = lines.filter((_, i) => !last.includes(gist[i]!))
     last = gist
-    if (news.length > 0) process.stdout.write(`${new Date(now).toISOString()}\n${news.join('\n')}\n`)
+    if (news.length > 0) process.stdout.write(`${new Date().toISOString()}\n${news.join('\n')}\n`)
   }
 }
 

@@ -1,5 +1,5 @@
 /** `holdfast token create|list|revoke`: who may call control. A token is printed once, and nobody can show it again. */
-import { type Access, callControl } from './client.ts'
+import { type Access, askControl, callControl } from './client.ts'
 import { UsageError } from './failure.ts'
 import { ago, table } from './table.ts'
 
@@ -59,8 +59,9 @@ function advice({ id, name, role, node, expiresAt }: Token): string {
 }
 
 export async function runTokenListCommand(options: Options): Promise<void> {
-  const { tokens } = (await callControl(options, 'GET', '/v1/tokens')) as { tokens: Token[] }
-  process.stdout.write(`${options.json ? JSON.stringify(tokens) : list(tokens, Date.now())}\n`)
+  const { body, atMs } = await askControl(options, 'GET', '/v1/tokens')
+  const { tokens } = body as { tokens: Token[] }
+  process.stdout.write(`${options.json ? JSON.stringify(tokens) : list(tokens, atMs)}\n`)
 }
 
 function list(tokens: readonly Token[], nowMs: number): string {

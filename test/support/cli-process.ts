@@ -1,5 +1,5 @@
 /** A command that stays, as somebody has typed it: through a pipe or at a terminal; told what it has printed so far. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { environment, holdfastProgram, type Ran } from './control-process.ts'
 import { eventually } from './eventually.ts'
 
@@ -17,9 +17,13 @@ export type Running = {
   readonly ended: Promise<Ran>
 }
 
+/** Whether this machine has the `script` of util-linux, which gives a command a terminal of its own. */
+export const hasTerminals =
+  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true
+
 type Start = {
   readonly env?: Readonly<Record<string, string>>
-  /** `script` of util-linux gives it a terminal of its own. */
+  /** Only where `hasTerminals`. */
   readonly terminal?: boolean
   /** Of the terminal. */
   readonly columns?: number

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startHoldfast } from '../../support/cli-process.ts'
+import { hasTerminals, startHoldfast } from '../../support/cli-process.ts'
 import {
   adminToken,
   type ControlProcess,
@@ -83,7 +83,7 @@ db is new
     })
   })
 
-  test('a person at a terminal answers; anything but yes is no', async () => {
+  test.skipIf(!hasTerminals)('a person at a terminal answers; anything but yes is no', async () => {
     const file = write('change.yaml', 'services:\n  web:\n    confirm: 400ms\n')
     for (const [answer, code, said] of [
       ['\r', 1, 'nothing was changed'],
@@ -102,7 +102,7 @@ db is new
     expect(await declared('web')).toEqual({ confirm: '400ms' })
   })
 
-  test('never overwrites what somebody else has changed meanwhile', async () => {
+  test.skipIf(!hasTerminals)('never overwrites what somebody else has changed meanwhile', async () => {
     const file = write('mine.yaml', 'services:\n  web:\n    confirm: 500ms\n')
     const asking = startHoldfast(['apply', '-f', file], { env: env(), terminal: true })
     await asking.prints('Apply? [y/N]')
@@ -117,7 +117,7 @@ db is new
     expect(await declared('web')).toEqual({ confirm: '600ms' })
   })
 
-  test('stops at the first failure, and says what was applied', async () => {
+  test.skipIf(!hasTerminals)('stops at the first failure, and says what was applied', async () => {
     const file = write('two.yaml', 'services:\n  first: {confirm: 200ms}\n  second: {confirm: 200ms}\n')
     const asking = startHoldfast(['apply', '-f', file], { env: env(), terminal: true })
     await asking.prints('Apply? [y/N]')
@@ -178,6 +178,10 @@ db is new
     expect(await holdfast('apply')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("'-f, --file <file...>' not specified"),
+    })
+    expect(await holdfast('apply', '--json', '-f', folder.file('services.yaml'))).toMatchObject({
+      code: 2,
+      stderr: 'holdfast: with --json nothing is shown to ask about: give --yes or --dry-run\n',
     })
     expect(await holdfast('apply', '-f', '/nowhere.yaml')).toMatchObject({
       code: 2,

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventRecord } from '../../../control/store/store.ts'
 import type { ServiceView } from '../../../control/view.ts'
-import { startHoldfast } from '../../support/cli-process.ts'
+import { hasTerminals, startHoldfast } from '../../support/cli-process.ts'
 import {
   type ControlProcess,
   createFolder,
@@ -161,7 +161,7 @@ test('drain of what nobody can take says so, and does not wait for ever', async 
 })
 
 describe('Ctrl-C', () => {
-  test('leaves a move running, and says how to look', async () => {
+  test.skipIf(!hasTerminals)('leaves a move running, and says how to look', async () => {
     agents.get('stuck-2')!.onTakeOver = () => undefined
     const waiting = startHoldfast(['switchover', 'stuck', '--wait'], { env: env() })
     await waiting.prints('told')
@@ -264,7 +264,7 @@ describe('status --watch', () => {
     expect(stdout.split('\n').filter((line) => line.startsWith('SERVICE '))).toHaveLength(1)
   })
 
-  test('at a terminal it is drawn in place, in colours', async () => {
+  test.skipIf(!hasTerminals)('at a terminal it is drawn in place, in colours', async () => {
     const watching = startHoldfast(['status', '--watch'], { env: env(), terminal: true })
     await watching.prints('Ctrl-C ends')
     await watching.prints('\x1b[J')
@@ -275,7 +275,7 @@ describe('status --watch', () => {
   })
 })
 
-test.each([
+test.skipIf(!hasTerminals).each([
   { name: 'a pipe', options: {}, coloured: false },
   { name: 'a terminal', options: { terminal: true }, coloured: true },
   { name: 'a terminal with NO_COLOR', options: { terminal: true, env: { NO_COLOR: '1' } }, coloured: false },
