@@ -118,6 +118,7 @@ export type Work = {
 export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster {
   const work = begin(input, ports)
   const { units, nodes, listeners, drains, declarations } = work
+  const seen = () => ({ nodes, drains, now: momentOf(work) })
   const ask = async (service: string, event: ServiceEvent): Promise<RequestAnswer | undefined> => {
     const unit = units.get(service)
     return unit && refusalOf(await unit.handle(event))
@@ -140,19 +141,16 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
     forget: (request) => forget(work, request),
     declaration: (service) => declarations.get(service),
     names: () => [...units.keys()].toSorted(),
-    services: () => {
-      const now = momentOf(work)
-      return [...units.values()].map((unit) => viewService(unit, { nodes, drains, now }))
-    },
+    services: () => [...units.values()].map((unit) => viewService(unit, seen())),
     service: (name) => {
       const unit = units.get(name)
-      return unit && viewService(unit, { nodes, drains, now: momentOf(work) })
+      return unit && viewService(unit, seen())
     },
     declared: (name) => {
       const unit = units.get(name)
       return unit && { config: unit.config(), origin: unit.origin() }
     },
-    nodes: () => nodes.all().map((node) => viewNode(node, { nodes, drains, freshFrom: ports.clock.now() - leaseMs })),
+    nodes: () => nodes.all().map((node) => viewNode(node, { ...seen(), freshFrom: ports.clock.now() - leaseMs })),
     operation: (id) => ports.store.operation(id),
     owns: (service, node) => {
       const decision = units.get(service)?.decision()

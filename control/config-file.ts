@@ -45,15 +45,25 @@ export type ConfigInput<Schema extends z.ZodType> = {
 
 /** The configuration in `text`, or a `ConfigError` with everything that is wrong with it. */
 export function readConfig<Schema extends z.ZodType>(input: ConfigInput<Schema>): z.output<Schema> {
+  return readGiven(input).value
+}
+
+/** `given`: the same as it was written, with `${NAME}` expanded. `lineOf`: where a key stands, or what it is in. */
+export type Given<T> = { readonly value: T; readonly given: unknown; lineOf(path: readonly PropertyKey[]): number }
+
+/** The configuration, and what it was read from. */
+export function readGiven<Schema extends z.ZodType>(input: ConfigInput<Schema>): Given<z.output<Schema>> {
   const lines = new LineCounter()
   const document = parseDocument(input.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const [broken] = document.errors
   if (broken !== undefined) fail(input.file, [syntaxProblem(broken, lines, input.text)])
   const walk = readDocument(document, lines, input.environment)
-  const checked = check(input.schema, walk)
-  const problems = [...walk.problems, ...checked.problems]
+  const { value, root, problems: found } = check(input.schema, walk)
+  const problems = [...walk.problems, ...found]
   if (problems.length > 0) fail(input.file, problems)
-  return checked.value as z.output<Schema>
+  const lineOf = (path: readonly PropertyKey[]): number =>
+    walk.located.get(keyOf(path))?.line ?? (path.length === 0 ? 1 : lineOf(path.slice(0, -1)))
+  return { value: value as z.output<Schema>, given: root, lineOf }
 }
 
 /** `file:line: key: what is wrong (what to do)`. */
@@ -84,8 +94,10 @@ type Walk = {
   readonly problems: readonly Omit<ConfigProblem, 'file'>[]
 }
 
+type Checked = { value: unknown; root: unknown; problems: Omit<ConfigProblem, 'file'>[] }
+
 /** Validates, giving values that came from the environment as text a second chance as the number or boolean they spell. */
-function check(schema: z.ZodType, walk: Walk): { value: unknown; problems: Omit<ConfigProblem, 'file'>[] } {
+function check(schema: z.ZodType, walk: Walk): Checked {
   const parse = (value: unknown) => schema.safeParse(value, { error: () => '', reportInput: true })
   let root = walk.root
   let result = parse(root)
@@ -93,9 +105,10 @@ function check(schema: z.ZodType, walk: Walk): { value: unknown; problems: Omit<
     root = spellOut(root, result.error.issues, walk)
     if (root !== walk.root) result = parse(root)
   }
-  if (result.success) return { value: result.data, problems: [] }
+  if (result.success) return { value: result.data, root, problems: [] }
   return {
     value: undefined,
+    root,
     problems: explainIssues({ issues: result.error.issues, schema, root, located: walk.located }),
   }
 }

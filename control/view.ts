@@ -43,6 +43,7 @@ export type MemberView = {
   readonly solo: boolean
   readonly drained: boolean
   readonly connected: boolean
+  /** When it was last heard: a report, or a sign of life that says that the last one still holds. */
   readonly lastReport: string | null
 }
 
@@ -69,9 +70,9 @@ export type NodeView = {
   readonly services: NodeRecord['services']
 }
 
-type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, DrainRecord> }
+type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, DrainRecord>; readonly now: Moment }
 
-export function viewService(unit: Unit, { nodes, drains, now }: Known & { readonly now: Moment }): ServiceView {
+export function viewService(unit: Unit, { nodes, drains, now }: Known): ServiceView {
   const decision = unit.decision()
   const { owner, members, memory, move, reachable, origins, suppressedUntil, dualActive } = decision
   const { sites, origins: configured } = unit.config()
@@ -103,7 +104,7 @@ export function viewService(unit: Unit, { nodes, drains, now }: Known & { readon
         solo,
         drained: drains.has(node),
         connected: nodes.isLinked(node),
-        lastReport: nodes.get(node)?.record.lastReport ?? null,
+        lastReport: lastHeard(nodes.get(node), nodes, now),
       })),
     bindings,
     sites,
@@ -134,12 +135,24 @@ function phaseOf(decision: Decision, bindings: readonly BindingView[]): Phase {
 const troubled: ReadonlySet<BindingWord> = new Set<BindingWord>(['retrying', 'failed', 'drifted'])
 
 export function viewNode(
-  { record, heardAt }: KnownNode,
-  { nodes, drains, freshFrom }: Known & { readonly freshFrom: number },
+  known: KnownNode,
+  { nodes, drains, now, freshFrom }: Known & { readonly freshFrom: number },
 ): NodeView {
-  const { node, site, incarnation, lastReport, services } = record
+  const { record, heardAt } = known
+  const { node, site, incarnation, services } = record
   const fresh = heardAt !== null && Math.max(heardAt, nodes.aliveAt(node) ?? heardAt) >= freshFrom
   const drained = drains.get(node)
   const drain = drained === undefined ? null : { by: drained.by, reason: drained.reason, since: drained.since }
+  const lastReport = lastHeard(known, nodes, now)
   return { node, site, connected: nodes.isLinked(node), fresh, incarnation, lastReport, drain, services }
+}
+
+/** A ping over a node's link says that what it reported last still holds. */
+function lastHeard(known: KnownNode, nodes: Nodes, now: Moment): string
+function lastHeard(known: KnownNode | undefined, nodes: Nodes, now: Moment): string | null
+function lastHeard(known: KnownNode | undefined, nodes: Nodes, now: Moment): string | null {
+  if (known === undefined) return null
+  const { record, heardAt } = known
+  const at = Math.max(heardAt ?? Number.NEGATIVE_INFINITY, nodes.aliveAt(record.node) ?? Number.NEGATIVE_INFINITY)
+  return Number.isFinite(at) ? wallAt(now, at) : record.lastReport
 }

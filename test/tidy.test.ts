@@ -22,6 +22,7 @@ const pure = (name: string): boolean =>
   [
     'node-agent/link/outbox.ts',
     ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
+    ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)
 
 /** Every module that a file names: static, dynamic and type imports, and re-exports. */

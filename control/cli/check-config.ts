@@ -29,13 +29,38 @@ function check(file: string, elsewhere: boolean): readonly ConfigProblem[] {
   }
 }
 
-/** Keys that only control has tell the two kinds apart. A file that is no YAML is the agent reader's to refuse. */
+/**
+ * Told by the keys that only one of them has, so that a slip in one key misleads nobody. A file that says nothing, or is
+ * no YAML, is the agent reader's to refuse.
+ */
 function kindOf(text: string): 'agent' | 'control' {
+  let root: unknown
   try {
-    const root: unknown = parse(text, { logLevel: 'silent' })
-    const keys = typeof root === 'object' && root !== null ? Object.keys(root) : []
-    return ['listen', 'database', 'tokens', 'ownerProbe'].some((key) => keys.includes(key)) ? 'control' : 'agent'
+    root = parse(text, { logLevel: 'silent' })
   } catch {
     return 'agent'
   }
+  const keys = keysOf(root)
+  const services = Object.values(isMap(root) && isMap(root.services) ? root.services : {}).flatMap(keysOf)
+  const count = (kind: 'agent' | 'control'): number =>
+    keys.filter((key) => telling[kind].file.includes(key)).length +
+    services.filter((key) => telling[kind].service.includes(key)).length
+  return count('control') > count('agent') ? 'control' : 'agent'
 }
+
+const telling: Readonly<Record<'agent' | 'control', { file: readonly string[]; service: readonly string[] }>> = {
+  agent: {
+    file: ['node', 'site', 'control', 'socket', 'metrics', 'realtime', 'checks', 'groups'],
+    service: ['interface', 'vrid', 'priority', 'addresses', 'interval', 'preempt', 'mode', 'checks'],
+  },
+  control: {
+    file: ['listen', 'database', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],
+    service: ['bindings', 'sites', 'nodes', 'confirm', 'failback', 'flap', 'higherEpoch', 'hosts', 'origins', 'probe'],
+  },
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const keysOf = (value: unknown): string[] => (isMap(value) ? Object.keys(value) : [])

@@ -1,39 +1,74 @@
 /** How commands talk to control (HTTP with a token) and to the local agent (HTTP over its Unix socket). */
 import type { RequestOptions } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { CommandError, UsageError } from './failure.ts'
+import { CommandError, RefusedError, UnreachableError, UsageError } from './failure.ts'
 
 export type Access = { readonly url?: string; readonly token?: string }
 
 /** How long a question may take beyond what it was asked to wait for, in milliseconds. */
 const patienceMs = 10_000
 
+type Question = {
+  readonly body?: unknown
+  /** How long control was asked to wait before it answers. */
+  readonly waitMs?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** One call to control; its JSON. A refusal is an error in the words of control's problem document (RFC 9457). */
-export async function callControl(
+export async function callControl(access: Access, method: string, path: string, question?: Question): Promise<unknown> {
+  return (await askControl(access, method, path, question)).body
+}
+
+/** An answer with its `ETag`, and when it was given: by control's own clock, which this machine's may be far from. */
+export type Told = { readonly body: unknown; readonly etag: string | undefined; readonly atMs: number }
+
+/** The same, with what stands around it. */
+export async function askControl(
   access: Access,
   method: string,
   path: string,
-  options: { body?: unknown; waitMs?: number } = {},
-): Promise<unknown> {
+  { body: asked, waitMs = 0, headers: more = {} }: Question = {},
+): Promise<Told> {
   const url = controlUrl(access, path)
   const headers = {
-    accept: 'application/json',
-    ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }),
-    ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...headersFor(access, 'application/json'),
+    ...(asked === undefined ? {} : { 'content-type': 'application/json' }),
+    ...more,
   }
-  const body = options.body === undefined ? undefined : JSON.stringify(options.body)
-  const timeoutMs = patienceMs + (options.waitMs ?? 0)
+  const body = asked === undefined ? undefined : JSON.stringify(asked)
   const target = { ...urlToHttpOptions(url), method, headers }
-  const answer = await exchange(url.protocol === 'https:', target, timeoutMs, body).catch((error: unknown) => {
-    throw new CommandError(
-      `no answer from control at ${url.origin}: ${reasonOf(error)}; is it running, and is --url right?`,
-    )
-  })
-  if (answer.status >= 200 && answer.status < 300) return parse(answer.text, url.origin)
-  throw new CommandError(problemOf(answer))
+  const answer = await exchange(url.protocol === 'https:', target, patienceMs + waitMs, body).catch(
+    (error: unknown) => {
+      throw unreachableControl(url, error)
+    },
+  )
+  if (answer.status < 200 || answer.status >= 300) throw new RefusedError(problemOf(answer), answer.status)
+  const { text, etag, date } = answer
+  const atMs = date === undefined ? Date.now() : Date.parse(date)
+  return { body: text === '' ? null : parse(text, url.origin), etag, atMs }
 }
 
-type Answer = { readonly status: number; readonly location: string | undefined; readonly text: string }
+export function headersFor({ token }: Access, accept: string): Record<string, string> {
+  if (token === undefined) return { accept }
+  // Such as the end of the line of the file that it was read from.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new UsageError('the token has a character that no token has: look at --token or HOLDFAST_TOKEN')
+  return { accept, authorization: `Bearer ${token}` }
+}
+
+export function unreachableControl({ origin }: URL, error: unknown): UnreachableError {
+  const why = reasonOf(error)
+  return new UnreachableError(`no answer from control at ${origin}: ${why}; is it running, and is --url right?`)
+}
+
+export type Answer = {
+  readonly status: number
+  readonly location?: string | undefined
+  readonly etag?: string | undefined
+  readonly date?: string | undefined
+  readonly text: string
+}
 
 /**
  * One request and its whole answer. `fetch` is not used, and `node:http` is not imported but asked for: either loads
@@ -52,21 +87,24 @@ function exchange(secure: boolean, target: RequestOptions, timeoutMs: number, bo
         text += chunk
       })
       response.on('error', fail)
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, location: response.headers.location, text }))
+      response.on('end', () => {
+        const { location, etag, date } = response.headers
+        resolve({ status: response.statusCode ?? 0, location, etag, date, text })
+      })
     })
     sent.on('error', fail)
     sent.end(body)
   })
 }
 
-function controlUrl({ url }: Access, path: string): URL {
+export function controlUrl({ url }: Access, path: string): URL {
   if (url === undefined) throw new UsageError('which control? Give --url, or set HOLDFAST_URL')
   const full = URL.parse(path.slice(1), url.endsWith('/') ? url : `${url}/`)
   if (full !== null && /^https?:$/.test(full.protocol)) return full
   throw new UsageError(`--url ${url} is not a URL; write http://10.0.0.9:8080`)
 }
 
-function problemOf({ status, location, text }: Answer): string {
+export function problemOf({ status, location, text }: Answer): string {
   if (location !== undefined) return `control answered ${status} and points to ${location}; give that one’s --url`
   const remedy = status === 401 ? ' (give --token, or set HOLDFAST_TOKEN)' : ''
   try {
@@ -94,7 +132,7 @@ function reasonOf(error: unknown): string {
 /** One question to the local agent. */
 export async function askAgent(socketPath: string, path: string): Promise<unknown> {
   const { text } = await exchange(false, { socketPath, path }, patienceMs).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(unreachable(socketPath, error))
+    throw new UnreachableError(unreachable(socketPath, error))
   })
   return JSON.parse(text)
 }

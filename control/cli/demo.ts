@@ -84,9 +84,10 @@ function invitation({ control, agents, lab }: World): string {
   return [
     '\nIt stays up. In another terminal, from this folder:\n',
     `  export HOLDFAST_URL=${control.outsideUrl} HOLDFAST_TOKEN=${operatorToken}`,
-    `  ${holdfast} status`,
+    `  ${holdfast} status --watch`,
     `  ${holdfast} switchover web --to n2 --wait`,
-    `  ${holdfast} events`,
+    `  ${holdfast} drain n2 --wait        # and undrain n2`,
+    `  ${holdfast} events --follow`,
     `  ${holdfast} status --socket ${agents.n1.socket}`,
     `  ${inside} ip link set dev n1 down        # cut n1's cable; up plugs it back`,
     `  ${inside} ip netns exec client curl -s http://10.77.0.50/   # who answers?`,

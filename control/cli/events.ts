@@ -1,22 +1,106 @@
-/** `holdfast events`: the audit trail, oldest first. */
+/** `holdfast events`: the audit trail, oldest first; with `--follow` as it grows. */
 import type { EventRecord } from '../store/store.ts'
 import { type Access, callControl } from './client.ts'
+import { followEvents } from './event-follower.ts'
+import { UsageError } from './failure.ts'
 
-type Options = Access & { readonly since?: string; readonly json?: boolean }
+type Options = Access & {
+  readonly since?: string
+  readonly service?: string
+  readonly node?: string
+  readonly limit?: string
+  readonly follow?: boolean
+  readonly json?: boolean
+}
 
 export async function runEventsCommand(options: Options): Promise<void> {
+  const limit = limitOf(options)
+  const print = (event: EventRecord): void => {
+    process.stdout.write(`${options.json ? JSON.stringify(event) : describe(event)}\n`)
+  }
+  const newest = limit !== undefined && options.since === undefined
+  const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
+  if (options.follow === true) await follow(options, { since: last, print })
+}
+
+type Printing = { readonly limit: number | undefined; readonly print: (event: EventRecord) => void }
+
+function limitOf({ limit, since, follow }: Options): number | undefined {
+  // Whoever begins to follow wants to know where he has come in, and not all that ever was.
+  if (limit === undefined) return follow === true && since === undefined ? 10 : undefined
+  if (/^\d{1,9}$/.test(limit)) return Number(limit)
+  throw new UsageError(`--limit ${limit} is not a number of events; write 20`)
+}
+
+/** What follows `--since`, to its end or to the limit. Returns how far that went. */
+async function printSince(options: Options, { limit, print }: Printing): Promise<number> {
   let since = options.since ?? '0'
+  let left = limit ?? Number.POSITIVE_INFINITY
   for (;;) {
-    const { events } = (await callControl(options, 'GET', `/v1/events?since=${encodeURIComponent(since)}`)) as {
-      events: EventRecord[]
+    const { events, next } = await page(options, since)
+    for (const event of events.filter((event) => concerns(event, options))) {
+      if (left === 0) return event.id - 1
+      left -= 1
+      print(event)
     }
-    for (const event of events) process.stdout.write(`${options.json ? JSON.stringify(event) : describe(event)}\n`)
-    const last = events.at(-1)
-    if (last === undefined) return
-    since = String(last.id)
+    // Control says how far it has looked, also past events of other services.
+    if (events.length === 0 || String(next) === since) return next
+    since = String(next)
   }
 }
 
-function describe({ id, at, service, text }: EventRecord): string {
-  return `${id}  ${at}  ${service === null ? '' : `${service}: `}${text}`
+/** Looks back in steps that double, until there are enough. */
+async function printNewest(options: Options, { limit = 0, print }: Printing): Promise<number> {
+  const { next: last } = await page(options, String(Number.MAX_SAFE_INTEGER))
+  let found: EventRecord[] = []
+  let before = last + 1
+  for (let step = limit; found.length < limit && before > 1; step *= 2) {
+    const since = Math.max(0, before - 1 - step)
+    found = [...(await between(options, since, before)), ...found]
+    before = since + 1
+  }
+  for (const event of found.slice(-limit || found.length)) print(event)
+  return last
+}
+
+async function between(options: Options, since: number, before: number): Promise<EventRecord[]> {
+  const found: EventRecord[] = []
+  for (let from = since; from < before - 1; ) {
+    const { events, next } = await page(options, String(from))
+    found.push(...events.filter((event) => event.id < before && concerns(event, options)))
+    if (next <= from) break
+    from = next
+  }
+  return found
+}
+
+async function page(options: Options, since: string): Promise<{ events: EventRecord[]; next: number }> {
+  const service = options.service === undefined ? '' : `&service=${encodeURIComponent(options.service)}`
+  const path = `/v1/events?since=${encodeURIComponent(since)}&limit=1000${service}`
+  return (await callControl(options, 'GET', path)) as { events: EventRecord[]; next: number }
+}
+
+const concerns = ({ node }: EventRecord, options: Options): boolean =>
+  options.node === undefined || node === options.node
+
+async function follow(options: Options, { since, print }: { since: number; print: Printing['print'] }): Promise<void> {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const say = (text: string): void => void process.stderr.write(`holdfast: ${text}\n`)
+  await followEvents(options, {
+    since,
+    service: options.service,
+    signal: stop.signal,
+    onEvent: (event) => {
+      if (concerns(event, options)) print(event)
+    },
+    onGap: (why) => say(`some events are missing here: ${why}`),
+    onLost: (error) => say(`${error.message}; trying again`),
+    onResumed: () => say('connected again; nothing is missing'),
+  })
+}
+
+function describe({ id, at, service, node, text }: EventRecord): string {
+  const subject = service ?? node
+  return `${id}  ${at}  ${subject === null ? '' : `${subject}: `}${text}`
 }

@@ -1,102 +1,47 @@
 /** `holdfast status [SERVICE]`: what the local agent does, or what control sees. */
 import type { AgentStatus } from '../../node-agent/status.ts'
 import type { ServiceView } from '../view.ts'
-import { type Access, askAgent, callControl } from './client.ts'
+import { type Access, askAgent, askControl } from './client.ts'
 import { CommandError } from './failure.ts'
-import { ago, table } from './table.ts'
+import { describeAgent, describeServices } from './status-text.ts'
+import { paint } from './terminal.ts'
 
-type Options = Access & { readonly socket?: string; readonly json?: boolean }
+export type Options = Access & { readonly socket?: string; readonly json?: boolean; readonly watch?: boolean }
+
+/** What is shown, as JSON and as text. */
+export type Shown = { readonly json: unknown; readonly text: () => string }
 
 const defaultSocket = '/run/holdfast/agent.sock'
 
-/** A control that is named is asked; else the agent of this machine. A named socket always wins. */
 export async function runStatusCommand(service: string | undefined, options: Options): Promise<void> {
-  const fromControl = options.socket === undefined && options.url !== undefined
-  const print = (value: unknown, text: () => string): void => {
-    process.stdout.write(`${options.json ? JSON.stringify(value) : text()}\n`)
-  }
-  if (fromControl) {
-    const services = await fetchServices(options, service)
-    print(service === undefined ? services : services[0], () => describeServices(services, Date.now()))
-    return
+  const look = () => lookAt(service, options)
+  if (options.watch === true) return (await import('./status-watch.ts')).watch(look, options.json === true)
+  const { json, text } = await look()
+  process.stdout.write(`${options.json ? JSON.stringify(json) : text()}\n`)
+}
+
+/** A control that is named is asked; else the agent of this machine. A named socket always wins. */
+async function lookAt(service: string | undefined, options: Options): Promise<Shown> {
+  if (options.socket === undefined && options.url !== undefined) {
+    const { services, atMs } = await fetchServices(options, service)
+    const json = service === undefined ? services : services[0]
+    return { json, text: () => describeServices(services, atMs, paint) }
   }
   const status = (await askAgent(options.socket ?? defaultSocket, '/v1/status')) as AgentStatus
   const chosen = service === undefined ? status : only(status, service)
-  print(chosen, () => describeAgent(chosen, Date.now()))
+  return { json: chosen, text: () => describeAgent(chosen, Date.now(), paint) }
 }
 
-async function fetchServices(options: Options, service: string | undefined): Promise<ServiceView[]> {
-  if (service !== undefined)
-    return [(await callControl(options, 'GET', `/v1/services/${encodeURIComponent(service)}`)) as ServiceView]
-  const { services } = (await callControl(options, 'GET', '/v1/services')) as { services: ServiceView[] }
-  return services
+type Services = { readonly services: readonly ServiceView[]; readonly atMs: number }
+
+async function fetchServices(options: Options, service: string | undefined): Promise<Services> {
+  const one = service === undefined ? '' : `/${encodeURIComponent(service)}`
+  const { body, atMs } = await askControl(options, 'GET', `/v1/services${one}`)
+  return { services: one === '' ? (body as Services).services : [body as ServiceView], atMs }
 }
 
 function only(status: AgentStatus, service: string): AgentStatus {
   const found = status.services[service]
   if (found !== undefined) return { ...status, services: { [service]: found } }
   throw new CommandError(`${status.node} has no service ${service}; it has ${Object.keys(status.services).join(', ')}`)
-}
-
-export function describeAgent(status: AgentStatus, nowMs: number): string {
-  const rows = Object.entries(status.services).map(([name, service]) => [
-    name,
-    service.state,
-    ago(service.since, nowMs),
-    service.priority === service.basePriority
-      ? String(service.priority)
-      : `${service.priority} (raised from ${service.basePriority})`,
-    `${service.interface} vrid ${service.vrid}`,
-    service.addresses.join(' '),
-    service.fault ?? (service.late > 0 ? `${service.late} late timers: this machine is too slow for the interval` : ''),
-  ])
-  const discarded = Object.entries(status.discards).flatMap(([name, reasons]) =>
-    Object.entries(reasons)
-      .filter(([, count]) => count > 0)
-      .map(([reason, count]) => `${name}: ${count} packets discarded (${reason})`),
-  )
-  const control =
-    status.control === null
-      ? 'no control'
-      : `control ${status.control.connected ? 'connected' : 'LOST'} (${status.control.url})`
-  return [
-    `${status.node} (site ${status.site}), ${control}${status.vrrp.pid === null ? ', the VRRP process is DOWN' : ''}`,
-    table([['SERVICE', 'STATE', 'SINCE', 'PRIORITY', 'WHERE', 'ADDRESSES', 'TROUBLE'], ...rows]),
-    ...discarded,
-  ].join('\n')
-}
-
-export function describeServices(services: readonly ServiceView[], nowMs: number): string {
-  if (services.length === 0) return 'control has no service; add one under services: in its configuration'
-  const rows = services.map((service) => [
-    service.service,
-    service.phase,
-    service.owner === null ? '-' : `${service.owner.node} (${service.owner.site})`,
-    service.owner === null ? '-' : String(service.owner.epoch),
-    service.owner === null ? '-' : ago(service.owner.since, nowMs),
-    service.bindings
-      .map(({ name, state, observed }) => `${name} ${state}${observed === null ? '' : ` at ${observed}`}`)
-      .join(', ') || '-',
-    troubleWith(service, nowMs),
-  ])
-  return table([['SERVICE', 'PHASE', 'OWNER', 'EPOCH', 'SINCE', 'BINDINGS', 'TROUBLE'], ...rows])
-}
-
-/** A node that says nothing is noticed here before its lease is over. */
-const quietAfterMs = 3_000
-
-function troubleWith({ owner, members, bindings }: ServiceView, nowMs: number): string {
-  const gone = members.filter(({ connected }) => !connected).map(({ node }) => `${node} is not connected`)
-  const quiet = members
-    .filter(
-      ({ connected, lastReport }) => connected && lastReport !== null && nowMs - Date.parse(lastReport) > quietAfterMs,
-    )
-    .map(({ node, lastReport }) => `${node} was last heard ${ago(lastReport!, nowMs)} ago`)
-  const ill = members.filter(({ connected, healthy }) => connected && !healthy).map(({ node }) => `${node} is in fault`)
-  const rivals = members.filter(({ node, state, connected }) => connected && state === 'active' && node !== owner?.node)
-  const split = owner === null ? [] : rivals.map(({ node }) => `${node} is active too: the LAN is split`)
-  const failing = bindings
-    .filter(({ lastError }) => lastError !== null)
-    .map(({ name, lastError }) => `${name}: ${lastError}`)
-  return [...split, ...failing, ...ill, ...quiet, ...gone].join('; ')
 }

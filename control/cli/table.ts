@@ -1,17 +1,22 @@
 /** Text for people: columns that line up, and times as long ago as they are. */
+import { stripVTControlCharacters } from 'node:util'
 
-/** Rows of cells, the first one a heading. Columns are as wide as their widest cell. */
+/** Rows of cells, the first one a heading. Columns are as wide as their widest cell; colours take no room. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return tableLines(rows).join('\n')
 }
+
+export function tableLines(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell + ' '.repeat(widths[column]! - widthOf(cell))))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+const widthOf = (cell: string): number => stripVTControlCharacters(cell).length
 
 /** `3s`, `12m`, `5h`, `9d`. */
 export function ago(since: string, nowMs: number): string {

@@ -9,11 +9,11 @@ import type { ServiceView } from '../../control/view.ts'
 import { labCredentials } from '../../infra/lab/clouds/ec2.ts'
 import { eventually } from './eventually.ts'
 
-const holdfast = join(import.meta.dirname, '../../control/cli/main.ts')
+export const holdfastProgram = join(import.meta.dirname, '../../control/cli/main.ts')
 const fastClock = join(import.meta.dirname, 'fast-clock.ts')
 
 /** What control may find in its environment: the cloud's credentials, and nothing of whoever runs the tests. */
-const environment = {
+export const environment = {
   PATH: process.env.PATH ?? '',
   // Compiled once for all processes of the tests, since starting them is most of what the tests cost.
   NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-test-compile-cache'),
@@ -22,6 +22,7 @@ const environment = {
   AWS_EC2_METADATA_DISABLED: 'true',
 }
 
+export const adminToken = 'admin-token-of-this-test'
 export const operatorToken = 'operator-token-of-this-test'
 export const viewerToken = 'viewer-token-of-this-test'
 export const nodeToken = (node: string): string => `node-token-of-${node}`
@@ -37,16 +38,20 @@ export type ControlSettings = {
   readonly database: string
   readonly nodes: readonly string[]
   readonly services: Readonly<Record<string, unknown>>
+  /** Default: a free port of loopback. */
+  readonly listen?: string
 }
 
-/** Writes the configuration of a control that listens on a free port of loopback. */
-export function writeControlConfig({ file, database, nodes, services }: ControlSettings): string {
+/** Writes control's configuration, with a token for every role and node. */
+export function writeControlConfig(settings: ControlSettings): string {
+  const { file, database, nodes, services, listen = '127.0.0.1:0' } = settings
   const tokens = [
+    { name: 'root', role: 'admin', token: adminToken },
     { name: 'ops', role: 'operator', token: operatorToken },
     { name: 'eye', role: 'viewer', token: viewerToken },
     ...nodes.map((node) => ({ name: node, role: 'node', node, token: nodeToken(node) })),
   ]
-  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', database, tokens, services }, undefined, 2))
+  writeFileSync(file, JSON.stringify({ listen, database, tokens, services }, undefined, 2))
   return file
 }
 
@@ -78,7 +83,7 @@ export type StartControl = {
 export async function startControl(configFile: string, options: StartControl = {}): Promise<ControlProcess> {
   const { speed = 1, env = {} } = options
   const clock = speed === 1 ? [] : ['--import', fastClock]
-  const child = spawn(process.execPath, [...clock, holdfast, 'control', '--config', configFile], {
+  const child = spawn(process.execPath, [...clock, holdfastProgram, 'control', '--config', configFile], {
     env: { ...environment, CLOCK_SPEED: String(speed), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -135,7 +140,7 @@ export type Ran = { readonly code: number | NodeJS.Signals; readonly stdout: str
 
 /** Runs `holdfast` with these arguments to its end. */
 export function runHoldfast(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [holdfast, ...args], { env: { ...environment, ...env } })
+  const child = spawn(process.execPath, [holdfastProgram, ...args], { env: { ...environment, ...env } })
   const said = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -70,9 +70,10 @@ export function createAgent({ node, service, priority, speed = 1 }: AgentOptions
     for (const wake of waiting) wake()
     if (agent.silent) return
     const results: CommandResult[] = [{ id: command.id, ok: true }]
-    if (command.kind !== 'ask') raised = command.kind === 'take-over' ? command.priority : priority
+    if (command.kind === 'take-over') raised = command.priority
+    if (command.kind === 'lower') raised = priority
     if (command.kind === 'ask') repeat({ answers: [command.id] })
-    else if (command.kind === 'lower') repeat({ results })
+    else if (command.kind !== 'take-over') repeat({ results })
     else if (agent.onTakeOver === null) agent.say('active', { results })
     else agent.onTakeOver()
   }

@@ -93,6 +93,8 @@ test('switchover --wait prints each step with its time, and returns when the mov
     'target active',
     'owner moved',
     'old owner not active',
+    'accepted eip',
+    'visible eip',
     'settled',
   ])
   expect(cloud.at()).toBe('web-2')
@@ -148,7 +150,7 @@ test('switchover: a target that refuses, and a second switchover meanwhile', asy
 
 describe.concurrent('what cannot be done is one line on standard error, and 1', () => {
   test.each([
-    { args: 'switchover lonely', said: 'control says: no other node is connected, healthy and backup' },
+    { args: 'switchover lonely', said: 'control says: no other node is connected, healthy and able to take over' },
     { args: 'switchover lonely --to lonely-2', said: 'control says: lonely-2 has never reported lonely' },
     { args: 'switchover lonely --to lonely-1', said: 'control says: lonely-1 is the owner already' },
     { args: 'switchover nowhere', said: 'control says: there is no service nowhere' },
@@ -195,19 +197,68 @@ describe.concurrent('wrong usage says what is right, and is 2', () => {
   })
 })
 
+describe.concurrent('every command that talks to control', () => {
+  const commands = [
+    'nodes',
+    'events',
+    'events --follow',
+    'operations',
+    'operation op-1',
+    'switchover web',
+    'hold web',
+    'release web',
+    'acknowledge web',
+    'drain web-1',
+    'undrain web-1',
+    'token list',
+    'token create x --role viewer',
+    'token revoke x',
+    'apply --yes -f SERVICES',
+  ]
+  test.each(commands)('%s: without one, with one that is away, and with a token that is wrong', async (typed) => {
+    const services = folder.file('services.yaml')
+    writeFileSync(services, 'services: {other: {}}')
+    const args = typed.replace('SERVICES', services).split(' ')
+    const nobody = await runHoldfast(args)
+    const away = await runHoldfast([...args, '--url', 'http://127.0.0.1:9'])
+    const wrong = await runHoldfast([...args, '--url', control.url, '--token', 'a-wrong-token'])
+    expect(nobody).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'holdfast: which control? Give --url, or set HOLDFAST_URL\n',
+    })
+    expect(away).toMatchObject({ code: 1, stdout: '' })
+    expect(away.stderr).toMatch(
+      /^holdfast: no answer from control at http:\/\/127\.0\.0\.1:9: .*; is it running, .*\n$/,
+    )
+    expect(wrong).toMatchObject({ code: 1, stdout: '' })
+    expect(wrong.stderr).toMatch(/^holdfast: .*\(give --token, or set HOLDFAST_TOKEN\)\n$/)
+    expect(wrong.stderr).not.toContain('a-wrong-token')
+  })
+
+  test('a token that no header can carry is refused without being shown', async () => {
+    const ran = await runHoldfast(['nodes', '--url', control.url], { HOLDFAST_TOKEN: 'secret-\nsecret' })
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toBe(
+      'holdfast: the token has a character that no token has: look at --token or HOLDFAST_TOKEN\n',
+    )
+  })
+})
+
 test('status shows services to people and to programs', async () => {
   const text = await runHoldfast(['status', '--url', control.url, '--token', viewerToken])
   expect(text.code).toBe(0)
-  const [heading, ...rows] = text.stdout.split('\n')
-  expect(heading).toMatch(/^SERVICE +PHASE +OWNER +EPOCH +SINCE +BINDINGS +TROUBLE$/)
+  const [heading, ...rows] = text.stdout.trimEnd().split('\n')
+  expect(heading).toMatch(/^SERVICE +PHASE +OWNER +SINCE +BINDINGS$/)
   expect(rows.find((row) => row.startsWith('web '))).toMatch(
-    /^web +settled +web-2 \(dc1\) +4 +\d+s +eip settled at web-2$/,
+    /^web +settled +web-2 \(dc1\) +\d+s +eip settled at web-2$/,
   )
+  expect(rows.at(-1)).toBe('4 services, all well')
   const json = await holdfast('status', 'web', '--json')
   const { owner, bindings } = await control.service('web')
   expect(JSON.parse(json.stdout) as ServiceView).toMatchObject({ service: 'web', phase: 'settled', owner, bindings })
   const all = JSON.parse((await holdfast('status', '--json')).stdout) as ServiceView[]
-  expect(all.map(({ service }) => service)).toEqual(['web', 'stuck', 'refused', 'lonely'])
+  expect(all.map(({ service }) => service)).toEqual(['lonely', 'refused', 'stuck', 'web'])
 })
 
 test('events prints the whole audit trail, however many pages it has, and what is new since', async () => {
@@ -230,6 +281,23 @@ describe('check-config', () => {
       stdout: `${file}: control configuration, no mistakes\n`,
       stderr: '',
     })
+  })
+
+  test.each([
+    { name: 'only services, as for apply', text: 'services: {web: {flap: {moves: 3}}}', kind: 'control' },
+    { name: 'a node without control', text: 'services: {web: {mode: solo}}', kind: 'agent' },
+    {
+      name: 'a key of the other kind',
+      text: 'database: x.db\nlisten: 127.0.0.1:1\nsocket: /tmp/x.sock',
+      kind: 'control',
+    },
+  ])('tells agent and control apart: $name', async ({ text, kind }) => {
+    const file = folder.file('some.yaml')
+    writeFileSync(file, text)
+    const { stdout, stderr } = await holdfast('check-config', '--elsewhere', file)
+    // Either kind says which keys it has, where one is not its own.
+    const isControl = stdout.includes('control configuration') || stderr.includes('this file has the keys listen')
+    expect(isControl ? 'control' : 'agent', stdout + stderr).toBe(kind)
   })
 
   test('every mistake of a bad one: where, what, and what to do', async () => {
