@@ -43,6 +43,7 @@ const titles: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   426: 'Upgrade Required',
   500: 'Internal Server Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
 }
 

@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
 import type { Operation } from '../decision.ts'
 import type { Links, Socket } from '../links.ts'
+import type { Metrics } from '../metrics.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
 import type { Store } from '../store/store.ts'
@@ -17,6 +18,8 @@ export type RouteInput = {
   readonly ownerProbe: 'token' | 'public'
   readonly links: Links
   readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'log'>
+  /** Undefined where nobody measures. */
+  readonly metrics?: Metrics | undefined
   /** Undefined where there are no WebSockets: nodes then post. */
   readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
 }
