@@ -10,12 +10,14 @@ import { HTTPException } from 'hono/http-exception'
 import type { Env } from './auth.ts'
 import { ProblemError, respond } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
+import { backupRoutes } from './routes/backup.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
 import { eventRoutes } from './routes/events.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { serviceRoutes } from './routes/services.ts'
+import { StorageError } from './store/store.ts'
 
 export type AppInput = RouteInput
 
@@ -38,9 +40,19 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
   app.get('/readyz', (context) => {
     // Reads the store, so that a database that has gone away is found out.
     input.store.lastEventId()
+    const trouble = input.storeTrouble?.() ?? null
+    if (trouble !== null) throw trouble
     return context.json({ status: 'ready' })
   })
-  for (const router of [serviceRoutes, operationRoutes, nodeRoutes, eventRoutes, agentRoutes, metricsRoutes])
+  for (const router of [
+    serviceRoutes,
+    operationRoutes,
+    nodeRoutes,
+    eventRoutes,
+    agentRoutes,
+    metricsRoutes,
+    backupRoutes,
+  ])
     app.route('/', router(input))
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Holdfast control', version: '0.1.0' } })
 
@@ -92,6 +104,14 @@ function nothingHere(context: Context<Env>, known: ReturnType<typeof methodsByPa
 function answerError(input: AppInput, error: Error, context: Context<Env>): Response {
   if (error instanceof ProblemError) {
     return respond(context, error.problem, headersOf[error.problem.status])
+  }
+  if (error instanceof StorageError) {
+    // Said in the log once, when it began, and not by every request.
+    return respond(
+      context,
+      { status: 503, code: `storage-${error.trouble}`, detail: error.message },
+      { 'retry-after': '1' },
+    )
   }
   if (error instanceof HTTPException && error.status === 400) {
     return respond(context, { status: 400, code: 'invalid', detail: 'body: is not valid JSON' })

@@ -34,6 +34,20 @@ export async function callControl(
   throw new CommandError(problemOf(response.status, text))
 }
 
+/** One answer of control as it comes, however long it takes. */
+export async function streamControl(access: Access, path: string): Promise<ReadableStream<Uint8Array>> {
+  const url = controlUrl(access, path)
+  const headers: HeadersInit = access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }
+  const response = await fetch(url, { headers }).catch((error: unknown) => {
+    throw new CommandError(
+      `no answer from control at ${url.origin}: ${reasonOf(error)}; is it running, and is --url right?`,
+    )
+  })
+  if (!response.ok) throw new CommandError(problemOf(response.status, await response.text()))
+  if (response.body === null) throw new CommandError(`${url.origin} does not answer like a control; is --url right?`)
+  return response.body
+}
+
 function controlUrl({ url }: Access, path: string): URL {
   if (url === undefined) throw new UsageError('which control? Give --url, or set HOLDFAST_URL')
   try {

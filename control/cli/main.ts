@@ -25,11 +25,21 @@ function program(): Command {
     .requiredOption('--config <file>', 'the agent’s configuration')
     .action(async (options) => (await import('./agent.ts')).runAgentCommand(options))
 
-  holdfast
+  const control = holdfast
     .command('control')
     .description('Run control on this machine until SIGTERM.')
-    .requiredOption('--config <file>', 'control’s configuration')
+    // Required too, but not of the commands below it.
+    .option('--config <file>', 'control’s configuration')
     .action(async (options) => (await import('./control.ts')).runControlCommand(options))
+
+  control
+    .command('backup')
+    .description('Write the database of the control that runs into a file, and check it.')
+    .argument('<file>')
+    .option('--force', 'replace the file if it is there')
+    .addOption(url())
+    .addOption(token())
+    .action(async (file, options) => (await import('./backup.ts')).runBackupCommand(file, options))
 
   holdfast
     .command('check-config')

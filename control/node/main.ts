@@ -9,6 +9,7 @@ import { type ServerType, serve, upgradeWebSocket, type WebSocketServerLike } fr
 import { WebSocketServer } from 'ws'
 import type { Adapter } from '../../adapters/adapter.ts'
 import { createAdapter } from '../../adapters/registry.ts'
+import program from '../../package.json' with { type: 'json' }
 import { createApp } from '../app.ts'
 import { createAuthenticate, hashToken } from '../auth.ts'
 import { type Cluster, createCluster } from '../cluster.ts'
@@ -18,9 +19,12 @@ import type { ClusterPorts, Declared, Log } from '../ports.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
+import { watchStore } from '../store/watched-store.ts'
+import { createBackups } from './backup.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { createSeeing, type Seeing } from './seeing.ts'
 
 export type RunControl = {
   readonly configFile: string
@@ -49,18 +53,29 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
   const log = options.log ?? (await createLog())
   const database = openDatabase(config.database, refuseNewer)
   try {
-    const store = openStore(config.database, () => createSqlStore(database))
+    const store = openStore(config.database, () => watchStore(createSqlStore(database), { clock, timer, log }))
     await storeTokens(store, config)
     const services = await declareAll(config.services)
     const links = createLinks(clock)
-    const ports = createPorts({ store, links, log })
+    const seeing = createSeeing({ config, store, links, ports: { clock, timer }, version, log })
+    const ports = createPorts({ store, links, log, measure: seeing.measure })
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const authenticate = createAuthenticate(() => store.tokens())
-    const { ownerProbe } = config
-    const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, upgrade: upgradeWebSocket })
+    const app = createApp({
+      cluster,
+      store,
+      authenticate,
+      ownerProbe: config.ownerProbe,
+      links,
+      ports,
+      upgrade: upgradeWebSocket,
+      metrics: seeing.metrics,
+      storeTrouble: store.trouble,
+      takeBackup: createBackups(config.database, database),
+    })
     const server = await listen(app.fetch, config.listen)
     cluster.start()
-    const running = controlOver({ server, links, cluster, database, log, host: config.listen.host })
+    const running = controlOver({ server, links, cluster, seeing, database, log, host: config.listen.host })
     if (options.signals !== false) closeOnSignals(running, log)
     for (const name of guessable(config)) {
       log('warn', {
@@ -78,7 +93,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
 }
 
 /** A database of a newer version is refused with its file named. */
-function openStore(file: string, open: () => Store): Store {
+function openStore<Opened extends Store>(file: string, open: () => Opened): Opened {
   try {
     return open()
   } catch (error) {
@@ -118,27 +133,31 @@ async function createAdapters({ bindings }: ServiceConfig): Promise<ReadonlyMap<
   return new Map(await Promise.all(made))
 }
 
+const { version } = program as { version: string }
+
 const clock = { now: () => performance.now(), wall: () => new Date() }
 
-type PortsInput = { store: Store; links: Links; log: Log }
+const timer = {
+  at: (ms: number, work: () => void) => {
+    // The server keeps the process alive; a timer of somebody who waits must not keep it from ending.
+    const timer = setTimeout(work, Math.max(0, Math.ceil(ms - performance.now()))).unref()
+    return () => clearTimeout(timer)
+  },
+}
 
-function createPorts({ store, links, log }: PortsInput): ClusterPorts {
+type PortsInput = { store: Store; links: Links; log: Log; measure: ClusterPorts['measure'] }
+
+function createPorts({ store, links, log, measure }: PortsInput): ClusterPorts {
   return {
     store,
     clock,
-    timer: {
-      at: (ms, work) => {
-        // The server keeps the process alive; a timer of somebody who waits must not keep it from ending.
-        const timer = setTimeout(work, Math.max(0, Math.ceil(ms - performance.now()))).unref()
-        return () => clearTimeout(timer)
-      },
-    },
+    timer,
     send: links.send,
     aliveAt: links.aliveAt,
     openLinks: () => [],
     sleeps: false,
     probe: () => Promise.resolve('no probe is made in this version'),
-    measure: () => undefined,
+    measure,
     random: Math.random,
     log,
   }
@@ -170,12 +189,13 @@ type Parts = {
   readonly server: ServerType
   readonly links: Links
   readonly cluster: Cluster
+  readonly seeing: Seeing
   readonly database: { close(): void }
   readonly log: Log
   readonly host: string
 }
 
-function controlOver({ server, links, cluster, database, log, host }: Parts): RunningControl {
+function controlOver({ server, links, cluster, seeing, database, log, host }: Parts): RunningControl {
   const { port } = server.address() as AddressInfo
   let closing: Promise<void> | undefined
   const { promise: closed, resolve: ended } = Promise.withResolvers<void>()
@@ -187,6 +207,7 @@ function controlOver({ server, links, cluster, database, log, host }: Parts): Ru
     // Idle keep-alive connections, event streams and peers that do not answer the close would hold the server open.
     if ('closeAllConnections' in server) server.closeAllConnections()
     await stopped
+    seeing.stop()
     database.close()
     log('info', { event: 'stopped' })
     ended()

@@ -9,7 +9,8 @@ import type { Links, Socket } from '../links.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
-import type { Store } from '../store/store.ts'
+import type { StorageError, Store } from '../store/store.ts'
+import { traceparentOf } from '../trace.ts'
 
 export type RouteInput = {
   readonly cluster: Cluster
@@ -20,9 +21,15 @@ export type RouteInput = {
   readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'log'>
   /** Undefined where nobody measures. */
   readonly metrics?: Metrics | undefined
+  /** Why nothing can be stored now. Undefined where the runtime takes care of that. */
+  readonly storeTrouble?: (() => StorageError | null) | undefined
+  /** A copy of the whole database. Undefined where the runtime has its own way to that. */
+  readonly takeBackup?: (() => Promise<Backup>) | undefined
   /** Undefined where there are no WebSockets: nodes then post. */
   readonly upgrade?: ((events: (context: Context) => LinkEvents) => MiddlewareHandler) | undefined
 }
+
+export type Backup = { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> }
 
 /** What a runtime tells of one WebSocket. */
 export type LinkEvents = {
@@ -92,6 +99,8 @@ export const operationSchema = z.object({
   status: z.enum(['running', 'done', 'failed']),
   steps: z.array(z.object({ name: z.string(), at: z.string(), afterMs: z.number() })),
   failure: z.string().nullable(),
+  /** W3C Trace Context: for whoever adds a span of its own to the trace of this move, such as a client's probe. */
+  traceparent: z.string(),
   report: z
     .object({
       detectMs: z.number().nullable(),
@@ -108,5 +117,5 @@ export const operationSchema = z.object({
 
 /** An operation as it goes out: the schema's arrays are not readonly, and nobody changes them. */
 export function operationBody(operation: Operation): z.infer<typeof operationSchema> {
-  return operation as z.infer<typeof operationSchema>
+  return { ...operation, traceparent: traceparentOf(operation) } as z.infer<typeof operationSchema>
 }

@@ -59,6 +59,11 @@ export function createSqlStore(sql: Sql): Store {
     setTokens: (origin, tokens) => sql.write(() => replaceTokens(sql, origin, tokens)),
     addToken: (token) => sql.write(() => insertToken(sql, token)),
     removeToken: (id) => sql.write(() => sql.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0),
+    touch: () =>
+      sql.write(() => {
+        sql.all(`INSERT INTO drains (node, record) VALUES ('', '')`)
+        sql.all(`DELETE FROM drains WHERE node = ''`)
+      }),
     prune: (limits) => sql.write(() => prune(sql, limits)),
   }
 }
