@@ -18,11 +18,6 @@ export type Histogram = {
   text(): string
 }
 
-export type Gauge = {
-  set(values: readonly string[], value: number): void
-  text(): string
-}
-
 export type Described = {
   readonly name: string
   /** One line, without quotes to escape. */
@@ -77,14 +72,49 @@ export function createHistogram({ bounds, ...described }: Described & { bounds: 
   }
 }
 
-/** Filled anew for each scrape. `type` counter: counted by somebody else. */
-export function createGauge(described: Described, type: 'gauge' | 'counter' = 'gauge'): Gauge {
-  const { labels = [], name } = described
-  const lines = [head(described, type)]
-  return {
-    set: (values, value) => void lines.push(`${name}${block(labels, values)} ${value}\n`),
-    text: () => lines.join(''),
+/** What is not counted but computed while it is scraped. */
+export type Family<Item> = Described & {
+  /** Counter: somebody else has counted. Default: gauge. */
+  readonly type?: 'gauge' | 'counter'
+  /** The series of one item. */
+  series(item: Item, set: (values: readonly string[], value: number) => void): void
+}
+
+/** `pause` is asked for after every item, and awaited when it gives a promise. */
+export async function familyText<Item>(
+  family: Family<Item>,
+  items: readonly Item[],
+  pause: () => Promise<void> | undefined,
+): Promise<string> {
+  const { labels = [], name } = family
+  const chunks = [head(family, family.type ?? 'gauge')]
+  // Joined by the thousand: strings that are added to one another cost more to collect than to make.
+  let pieces: string[] = []
+  const begin = `${name}{${labels[0]}="`
+  const between = labels.slice(1).map((label) => `",${label}="`)
+  const set = (values: readonly string[], value: number): void => {
+    if (labels.length === 0) {
+      pieces.push(name, ` ${value}\n`)
+      return
+    }
+    pieces.push(begin, escapeLabel(values[0]!))
+    for (let i = 0; i < between.length; i++) pieces.push(between[i]!, escapeLabel(values[i + 1]!))
+    pieces.push('"} ', String(value), '\n')
   }
+  for (const item of items) {
+    family.series(item, set)
+    if (pieces.length > 4_096) {
+      chunks.push(pieces.join(''))
+      pieces = []
+    }
+    const until = pause()
+    if (until !== undefined) await until
+  }
+  return chunks.join('') + pieces.join('')
+}
+
+export function gaugeText(described: Described, value: number, type: 'gauge' | 'counter' = 'gauge'): string {
+  return `${head(described, type)}${described.name} ${value}\n`
 }
 
 function head({ name, help }: Described, type: Type): string {
@@ -93,12 +123,14 @@ function head({ name, help }: Described, type: Type): string {
 
 function block(labels: readonly string[], values: readonly string[]): string {
   if (labels.length === 0) return ''
-  let text = '{'
-  for (let i = 0; i < labels.length; i++) text += `${i === 0 ? '' : ','}${labels[i]}="${escapeLabel(values[i]!)}"`
+  let text = `{${labels[0]}="${escapeLabel(values[0]!)}"`
+  for (let i = 1; i < labels.length; i++) text += `,${labels[i]}="${escapeLabel(values[i]!)}"`
   return `${text}}`
 }
 
+const special = /[\\"\n]/
+
 function escapeLabel(value: string): string {
-  if (!/[\\"\n]/.test(value)) return value
+  if (!special.test(value)) return value
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }

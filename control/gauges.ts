@@ -6,15 +6,19 @@
  * service has one for each word, so that a graph of it has no holes.
  */
 import type { Cluster } from './cluster.ts'
-import { createGauge, type Described, type Gauge } from './exposition.ts'
+import { type Family, familyText } from './exposition.ts'
 import type { MoveReport } from './operation.ts'
 import type { ClusterPorts } from './ports.ts'
-import type { Phase, ServiceView } from './view.ts'
+import type { NodeView, Phase, ServiceView } from './view.ts'
 
 export type GaugesInput = {
   readonly cluster: Pick<Cluster, 'services' | 'nodes'>
-  readonly ports: Pick<ClusterPorts, 'clock' | 'aliveAt'>
-  /** By service: how often its owner has changed, how often a binding was found elsewhere, and its last move. */
+  readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'aliveAt'>
+  readonly counts: Counts
+}
+
+/** By service: how often its owner has changed, how often a binding was found elsewhere, and its last move. */
+export type Counts = {
   readonly transitions: ReadonlyMap<string, number>
   readonly drifts: ReadonlyMap<string, number>
   readonly lastMoves: ReadonlyMap<string, MoveReport>
@@ -25,128 +29,204 @@ const phases: readonly Phase[] = ['settled', 'moving', 'degraded', 'held', 'supp
 /** Of a move, as in its report: from the last good word to the first sign, and from the first sign to each of the rest. */
 export const moveStages = ['detect', 'decide', 'accepted', 'visible', 'seen'] as const
 
-export function gaugesText(input: GaugesInput): string {
-  const services = input.cluster.services()
-  return servicesText(services, input) + partsText(services) + nodesText(input)
-}
+/** How long a scrape keeps everything else waiting, in milliseconds, before it lets it go on. */
+const sliceMs = 5
 
-function servicesText(services: readonly ServiceView[], input: GaugesInput): string {
-  const { transitions, drifts, lastMoves } = input
-  const phase = gauge('service_phase', 'Whether the service is in this phase, 1 or 0.', ['service', 'phase'])
-  const epoch = gauge('service_epoch', 'Epoch of the owner; grows by one with each change of owner.', ['service'])
-  const owner = gauge('service_owner_info', 'Owner of the service; none, no series.', ['service', 'node', 'site'])
-  const since = gauge('service_owner_since_timestamp_seconds', 'When the owner became it.', ['service'])
-  const hold = gauge('service_hold_timestamp_seconds', 'When an operator froze it; not held, no series.', ['service'])
-  const higher = gauge(
-    'service_higher_epoch',
-    'Epoch above ours that was found in a target, while nothing moves because of it.',
-    ['service'],
-  )
-  const reachable = gauge(
-    'service_reachable',
-    'Whether the probe through the service’s own address succeeds; nobody probes, no series.',
-    ['service'],
-  )
-  const move = gauge('service_last_move_seconds', 'How long the last move took to each stage.', ['service', 'stage'])
-  const moved = createGauge(
-    metric('transitions_total', 'Changes of owner since control started.', ['service']),
-    'counter',
-  )
-  const drifted = createGauge(
-    metric('drifts_total', 'Bindings found elsewhere after they had settled.', ['service']),
-    'counter',
-  )
-  for (const view of services) {
-    const { service } = view
-    for (const word of phases) phase.set([service, word], view.phase === word ? 1 : 0)
-    moved.set([service], transitions.get(service) ?? 0)
-    drifted.set([service], drifts.get(service) ?? 0)
-    epoch.set([service], view.owner?.epoch ?? 0)
-    if (view.owner !== null) {
-      owner.set([service, view.owner.node, view.owner.site], 1)
-      since.set([service], Date.parse(view.owner.since) / 1_000)
-    }
-    if (view.hold !== null) hold.set([service], Date.parse(view.hold.since) / 1_000)
-    if (view.higherEpoch !== null) higher.set([service], view.higherEpoch)
-    if (view.reachable !== null) reachable.set([service], view.reachable ? 1 : 0)
-    const report = lastMoves.get(service)
-    if (report === undefined) continue
-    for (const stage of moveStages) {
-      const ms = report[`${stage}Ms`]
-      if (ms !== null) move.set([service, stage], ms / 1_000)
-    }
+export async function gaugesText({ cluster, ports, counts }: GaugesInput): Promise<string> {
+  const { clock, timer } = ports
+  let began = clock.now()
+  const pause = (): Promise<void> | undefined => {
+    if (clock.now() - began < sliceMs) return undefined
+    return new Promise((resolve) => {
+      timer.at(clock.now(), () => {
+        began = clock.now()
+        resolve()
+      })
+    })
   }
-  return [phase, epoch, owner, since, hold, higher, reachable, move, moved, drifted].map((each) => each.text()).join('')
-}
-
-function partsText(services: readonly ServiceView[]): string {
-  const member = gauge('member_state', 'State of a virtual router; 1 for the present one.', [
-    'service',
-    'node',
-    'site',
-    'state',
-  ])
-  const healthy = gauge('member_healthy', 'Whether the node can serve the service, 1 or 0.', ['service', 'node'])
-  const binding = gauge('binding_state', 'State of a binding; 1 for the present one.', [
-    'service',
-    'binding',
-    'adapter',
-    'state',
-  ])
-  const attempts = gauge('binding_attempts', 'Calls for the present epoch that did not succeed yet.', [
-    'service',
-    'binding',
-    'adapter',
-  ])
-  const origin = gauge('origin_healthy', 'Whether the probes of a site’s origin succeed; not looked yet, no series.', [
-    'service',
-    'site',
-  ])
-  for (const { service, members, bindings, origins } of services) {
-    for (const { node, site, state, healthy: well } of members) {
-      member.set([service, node, site, state], 1)
-      healthy.set([service, node], well ? 1 : 0)
-    }
-    for (const { name, adapter, state, attempts: made } of bindings) {
-      binding.set([service, name, adapter, state], 1)
-      attempts.set([service, name, adapter], made)
-    }
-    for (const [site, word] of Object.entries(origins)) {
-      if (word !== 'unknown') origin.set([service, site], word === 'healthy' ? 1 : 0)
-    }
+  const services = cluster.services()
+  const nodes = cluster.nodes()
+  let text = ''
+  for (const family of [...serviceFamilies, ...partFamilies, ...countFamilies(counts)]) {
+    text += await familyText(family, services, pause)
   }
-  return [member, healthy, binding, attempts, origin].map((each) => each.text()).join('')
+  for (const family of nodeFamilies(ports)) text += await familyText(family, nodes, pause)
+  return text + (await familyText(linksFamily, [nodes], pause))
 }
 
-function nodesText({ cluster, ports }: GaugesInput): string {
+const serviceFamilies: readonly Family<ServiceView>[] = [
+  {
+    name: 'holdfast_service_phase',
+    help: 'Whether the service is in this phase, 1 or 0.',
+    labels: ['service', 'phase'],
+    series: ({ service, phase }, set) => {
+      for (const word of phases) set([service, word], phase === word ? 1 : 0)
+    },
+  },
+  {
+    name: 'holdfast_service_epoch',
+    help: 'Epoch of the owner; grows by one with each change of owner. Never owned: 0.',
+    labels: ['service'],
+    series: ({ service, owner }, set) => set([service], owner?.epoch ?? 0),
+  },
+  {
+    name: 'holdfast_service_owner_info',
+    help: 'Owner of the service, as labels. Unowned: no series.',
+    labels: ['service', 'node', 'site'],
+    series: ({ service, owner }, set) => {
+      if (owner !== null) set([service, owner.node, owner.site], 1)
+    },
+  },
+  {
+    name: 'holdfast_service_owner_since_timestamp_seconds',
+    help: 'When the owner became it. Unowned: no series.',
+    labels: ['service'],
+    series: ({ service, owner }, set) => {
+      if (owner !== null) set([service], Date.parse(owner.since) / 1_000)
+    },
+  },
+  {
+    name: 'holdfast_service_hold_timestamp_seconds',
+    help: 'When an operator froze the service. Not held: no series.',
+    labels: ['service'],
+    series: ({ service, hold }, set) => {
+      if (hold !== null) set([service], Date.parse(hold.since) / 1_000)
+    },
+  },
+  {
+    name: 'holdfast_service_higher_epoch',
+    help: 'Epoch above ours that was found in a target, while nothing moves because of it. None: no series.',
+    labels: ['service'],
+    series: ({ service, higherEpoch }, set) => {
+      if (higherEpoch !== null) set([service], higherEpoch)
+    },
+  },
+  {
+    name: 'holdfast_service_reachable',
+    help: 'Whether the probe through the address of the service succeeds, 1 or 0. Nobody looks: no series.',
+    labels: ['service'],
+    series: ({ service, reachable }, set) => {
+      if (reachable !== null) set([service], reachable ? 1 : 0)
+    },
+  },
+  {
+    name: 'holdfast_origin_healthy',
+    help: 'Whether the probes of the origin of a site succeed, 1 or 0. Not looked yet: no series.',
+    labels: ['service', 'site'],
+    series: ({ service, origins }, set) => {
+      for (const [site, word] of Object.entries(origins)) {
+        if (word !== 'unknown') set([service, site], word === 'healthy' ? 1 : 0)
+      }
+    },
+  },
+]
+
+const partFamilies: readonly Family<ServiceView>[] = [
+  {
+    name: 'holdfast_member_state',
+    help: 'State of a virtual router, as a label: 1 for the present one.',
+    labels: ['service', 'node', 'site', 'state'],
+    series: ({ service, members }, set) => {
+      for (const { node, site, state } of members) set([service, node, site, state], 1)
+    },
+  },
+  {
+    name: 'holdfast_member_healthy',
+    help: 'Whether the node can serve the service, 1 or 0.',
+    labels: ['service', 'node'],
+    series: ({ service, members }, set) => {
+      for (const { node, healthy } of members) set([service, node], healthy ? 1 : 0)
+    },
+  },
+  {
+    name: 'holdfast_binding_state',
+    help: 'State of a binding, as a label: 1 for the present one.',
+    labels: ['service', 'binding', 'adapter', 'state'],
+    series: ({ service, bindings }, set) => {
+      for (const { name, adapter, state } of bindings) set([service, name, adapter, state], 1)
+    },
+  },
+  {
+    name: 'holdfast_binding_attempts',
+    help: 'Writes made for the present epoch.',
+    labels: ['service', 'binding', 'adapter'],
+    series: ({ service, bindings }, set) => {
+      for (const { name, adapter, attempts } of bindings) set([service, name, adapter], attempts)
+    },
+  },
+]
+
+function countFamilies({ transitions, drifts, lastMoves }: Counts): readonly Family<ServiceView>[] {
+  return [
+    {
+      name: 'holdfast_transitions_total',
+      help: 'Changes of owner since control started.',
+      labels: ['service'],
+      type: 'counter',
+      series: ({ service }, set) => set([service], transitions.get(service) ?? 0),
+    },
+    {
+      name: 'holdfast_drifts_total',
+      help: 'How often a binding that had settled was found elsewhere.',
+      labels: ['service'],
+      type: 'counter',
+      series: ({ service }, set) => set([service], drifts.get(service) ?? 0),
+    },
+    {
+      name: 'holdfast_service_last_move_seconds',
+      help: 'How long each stage of the last move took. No move since control started: no series.',
+      labels: ['service', 'stage'],
+      series: ({ service }, set) => {
+        const report = lastMoves.get(service)
+        if (report === undefined) return
+        for (const stage of moveStages) {
+          const ms = report[`${stage}Ms`]
+          if (ms !== null) set([service, stage], ms / 1_000)
+        }
+      },
+    },
+  ]
+}
+
+function nodeFamilies({ clock, aliveAt }: Pick<ClusterPorts, 'clock' | 'aliveAt'>): readonly Family<NodeView>[] {
   const labels = ['node', 'site']
-  const connected = gauge('node_connected', 'Whether the node has an open link, 1 or 0.', labels)
-  const fresh = gauge('node_fresh', 'Whether the node was heard within the lease, 1 or 0.', labels)
-  const drained = gauge('node_drained', 'Whether an operator has emptied the node, 1 or 0.', labels)
-  const age = gauge('node_report_age_seconds', 'Time since the node last said, or confirmed, its state.', labels)
-  const links = gauge('links_open', 'Open links of nodes.', [])
-  const now = ports.clock.now()
-  const wall = ports.clock.wall().getTime()
-  let open = 0
-  for (const view of cluster.nodes()) {
-    const of = [view.node, view.site]
-    const aliveAt = ports.aliveAt(view.node)
-    // A link on which nothing changes carries pings, which repeat the last report.
-    const ageMs = Math.min(wall - Date.parse(view.lastReport), aliveAt === null ? Infinity : now - aliveAt)
-    connected.set(of, view.connected ? 1 : 0)
-    fresh.set(of, view.fresh ? 1 : 0)
-    drained.set(of, view.drain === null ? 0 : 1)
-    age.set(of, Math.max(0, ageMs) / 1_000)
-    if (view.connected) open += 1
+  const now = clock.now()
+  const wall = clock.wall().getTime()
+  /** A link on which nothing changes carries pings, which repeat the last report. */
+  const ageMs = ({ node, lastReport }: NodeView): number => {
+    const aliveMs = now - (aliveAt(node) ?? Number.NEGATIVE_INFINITY)
+    return Math.max(0, Math.min(wall - Date.parse(lastReport), aliveMs))
   }
-  links.set([], open)
-  return [connected, fresh, drained, age, links].map((each) => each.text()).join('')
+  return [
+    {
+      name: 'holdfast_node_connected',
+      help: 'Whether the node has an open link, 1 or 0.',
+      labels,
+      series: (view, set) => set([view.node, view.site], view.connected ? 1 : 0),
+    },
+    {
+      name: 'holdfast_node_fresh',
+      help: 'Whether the node was heard within the lease, 1 or 0.',
+      labels,
+      series: (view, set) => set([view.node, view.site], view.fresh ? 1 : 0),
+    },
+    {
+      name: 'holdfast_node_drained',
+      help: 'Whether an operator has emptied the node, 1 or 0.',
+      labels,
+      series: (view, set) => set([view.node, view.site], view.drain === null ? 0 : 1),
+    },
+    {
+      name: 'holdfast_node_report_age_seconds',
+      help: 'Time since the node last said, or confirmed, its state.',
+      labels,
+      series: (view, set) => set([view.node, view.site], ageMs(view) / 1_000),
+    },
+  ]
 }
 
-function gauge(name: string, help: string, labels: readonly string[]): Gauge {
-  return createGauge(metric(name, help, labels))
-}
-
-function metric(name: string, help: string, labels: readonly string[]): Described {
-  return { name: `holdfast_${name}`, help, labels }
+const linksFamily: Family<readonly NodeView[]> = {
+  name: 'holdfast_links_open',
+  help: 'Open links of nodes.',
+  series: (nodes, set) => set([], nodes.filter(({ connected }) => connected).length),
 }

@@ -8,7 +8,7 @@
  * counters, so that the number of series grows with what is configured and never with time.
  */
 import type { Cluster } from './cluster.ts'
-import { createCounter, createGauge, createHistogram, expositionType } from './exposition.ts'
+import { createCounter, createHistogram, expositionType, type Family, familyText, gaugeText } from './exposition.ts'
 import { gaugesText, moveStages } from './gauges.ts'
 import type { Operation } from './operation.ts'
 import type { ClusterPorts, Measure } from './ports.ts'
@@ -17,12 +17,13 @@ export type Metrics = {
   measure(measure: Measure): void
   /** A timer fired so much later than it was due. */
   late(lagMs: number): void
-  render(cluster: Pick<Cluster, 'services' | 'nodes'>): string
+  /** Lets everything else go on meanwhile. */
+  render(cluster: Pick<Cluster, 'services' | 'nodes'>): Promise<string>
   readonly contentType: string
 }
 
 export type MetricsInput = {
-  readonly ports: Pick<ClusterPorts, 'clock' | 'aliveAt'>
+  readonly ports: Pick<ClusterPorts, 'clock' | 'timer' | 'aliveAt'>
   readonly version: string
   /** Why nothing can be stored now; null when it can. */
   readonly storeTrouble?: () => unknown
@@ -74,20 +75,24 @@ export function createMetrics({ ports, version, storeTrouble, processText }: Met
           return measure satisfies never
       }
     },
-    render: (cluster) => {
-      const build = createGauge({ name: 'holdfast_build_info', help: 'The program’s version.', labels: ['version'] })
-      build.set([version], 1)
-      const store = createGauge({ name: 'holdfast_store_writable', help: 'Whether control can store, 1 or 0.' })
-      store.set([], (storeTrouble?.() ?? null) === null ? 1 : 0)
+    render: async (cluster) => {
+      const writable = (storeTrouble?.() ?? null) === null
       return [
-        build.text(),
-        store.text(),
+        await familyText(buildFamily, [version], () => undefined),
+        gaugeText({ name: 'holdfast_store_writable', help: 'Whether control can store, 1 or 0.' }, writable ? 1 : 0),
         ...Object.values(counted).map((series) => series.text()),
-        gaugesText({ cluster, ports, transitions, drifts, lastMoves }),
+        await gaugesText({ cluster, ports, counts: { transitions, drifts, lastMoves } }),
         processText?.() ?? '',
       ].join('')
     },
   }
+}
+
+const buildFamily: Family<string> = {
+  name: 'holdfast_build_info',
+  help: 'The version of the program, as a label.',
+  labels: ['version'],
+  series: (version, set) => set([version], 1),
 }
 
 type Series = ReturnType<typeof createSeries>

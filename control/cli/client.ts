@@ -37,7 +37,7 @@ export async function callControl(
 /** One answer of control as it comes, however long it takes. */
 export async function streamControl(access: Access, path: string): Promise<ReadableStream<Uint8Array>> {
   const url = controlUrl(access, path)
-  const headers: HeadersInit = access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }
+  const headers = new Headers(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` })
   const response = await fetch(url, { headers }).catch((error: unknown) => {
     throw new CommandError(
       `no answer from control at ${url.origin}: ${reasonOf(error)}; is it running, and is --url right?`,

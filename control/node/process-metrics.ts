@@ -1,6 +1,6 @@
 /** What the process itself costs, under the names that every Prometheus client uses. */
 import { readdirSync } from 'node:fs'
-import { createGauge } from '../exposition.ts'
+import { gaugeText } from '../exposition.ts'
 
 export function processText(): string {
   const { user, system } = process.cpuUsage()
@@ -17,9 +17,7 @@ export function processText(): string {
 }
 
 function value(name: string, help: string, now: number, type: 'gauge' | 'counter' = 'gauge'): string {
-  const gauge = createGauge({ name, help }, type)
-  gauge.set([], now)
-  return gauge.text()
+  return gaugeText({ name, help }, now, type)
 }
 
 /** Undefined where the system does not say. */

@@ -25,7 +25,7 @@ export type SeeingInput = {
 export function createSeeing({ config, store, links, ports, version, log }: SeeingInput): Seeing {
   const { clock, timer } = ports
   const metrics = createMetrics({
-    ports: { clock, aliveAt: links.aliveAt },
+    ports: { clock, timer, aliveAt: links.aliveAt },
     version,
     storeTrouble: store.trouble,
     processText,

@@ -6,11 +6,11 @@ import { createRouter, type RouteInput } from './context.ts'
 
 export function metricsRoutes({ authenticate, cluster, metrics }: RouteInput): OpenAPIHono<Env> {
   const router = createRouter()
-  router.get('/metrics', allow(authenticate, 'viewer'), (context) => {
+  router.get('/metrics', allow(authenticate, 'viewer'), async (context) => {
     if (metrics === undefined) {
       throw new ProblemError({ status: 501, code: 'not-here', detail: 'this control keeps no metrics' })
     }
-    return context.body(metrics.render(cluster), 200, { 'content-type': metrics.contentType })
+    return context.body(await metrics.render(cluster), 200, { 'content-type': metrics.contentType })
   })
   return router
 }

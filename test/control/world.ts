@@ -6,6 +6,7 @@ import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createLinks } from '../../control/links.ts'
+import { createMetrics } from '../../control/metrics.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
 import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
@@ -142,6 +143,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const links = createLinks(time.clock)
   const logged: LogEntry[] = []
   const measured: Measure[] = []
+  const metrics = createMetrics({ ports: { ...time, aliveAt: links.aliveAt }, version: '1.2.3' })
   const ports: ClusterPorts = {
     store,
     clock: time.clock,
@@ -151,7 +153,10 @@ export async function createWorld(options: WorldOptions = {}) {
     openLinks: () => [],
     sleeps: false,
     probe: () => Promise.resolve(null),
-    measure: (measure) => void measured.push(measure),
+    measure: (measure) => {
+      measured.push(measure)
+      metrics.measure(measure)
+    },
     random: Math.random,
     log: (_, entry) => void logged.push(entry),
   }
@@ -161,7 +166,8 @@ export async function createWorld(options: WorldOptions = {}) {
   const cluster = createCluster({ services: new Map(declared), retention }, ports)
   await store.setTokens('file', await tokenRecords())
   const authenticate = createAuthenticate(() => store.tokens())
-  const app = createApp({ cluster, store, authenticate, ownerProbe: options.ownerProbe ?? 'token', links, ports })
+  const { ownerProbe = 'token' } = options
+  const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, metrics })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
     const sequence = (sequences.get(node) ?? 0) + 1
@@ -183,6 +189,7 @@ export async function createWorld(options: WorldOptions = {}) {
     resource,
     logged,
     measured,
+    metrics,
     app,
     call,
     said,
