@@ -22,6 +22,7 @@ const environment = {
   AWS_EC2_METADATA_DISABLED: 'true',
 }
 
+export const adminToken = 'admin-token-of-this-test'
 export const operatorToken = 'operator-token-of-this-test'
 export const viewerToken = 'viewer-token-of-this-test'
 export const nodeToken = (node: string): string => `node-token-of-${node}`
@@ -37,16 +38,19 @@ export type ControlSettings = {
   readonly database: string
   readonly nodes: readonly string[]
   readonly services: Readonly<Record<string, unknown>>
+  /** Further keys of the configuration. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 /** Writes the configuration of a control that listens on a free port of loopback. */
-export function writeControlConfig({ file, database, nodes, services }: ControlSettings): string {
+export function writeControlConfig({ file, database, nodes, services, more }: ControlSettings): string {
   const tokens = [
+    { name: 'root', role: 'admin', token: adminToken },
     { name: 'ops', role: 'operator', token: operatorToken },
     { name: 'eye', role: 'viewer', token: viewerToken },
     ...nodes.map((node) => ({ name: node, role: 'node', node, token: nodeToken(node) })),
   ]
-  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', database, tokens, services }, undefined, 2))
+  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', database, tokens, services, ...more }, undefined, 2))
   return file
 }
 
@@ -72,13 +76,16 @@ export type StartControl = {
   /** How many times as fast as this machine's its clock runs. */
   readonly speed?: number
   readonly env?: Readonly<Record<string, string>>
+  /** A program and its arguments that is to run control, in its own place. */
+  readonly through?: readonly string[]
 }
 
 /** Resolves when it listens; rejects with what it said when it ends before that. */
 export async function startControl(configFile: string, options: StartControl = {}): Promise<ControlProcess> {
-  const { speed = 1, env = {} } = options
+  const { speed = 1, env = {}, through = [] } = options
   const clock = speed === 1 ? [] : ['--import', fastClock]
-  const child = spawn(process.execPath, [...clock, holdfast, 'control', '--config', configFile], {
+  const [program, ...args] = [...through, process.execPath, ...clock, holdfast, 'control', '--config', configFile]
+  const child = spawn(program!, args, {
     env: { ...environment, CLOCK_SPEED: String(speed), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
