@@ -216,6 +216,7 @@ async function saveOrKeep(work: Work, event: ServiceEvent, change: Change): Prom
     return await save(work, change)
   } catch (error) {
     work.unheard.keep(event)
+    work.rearm()
     throw error
   }
 }

@@ -34,7 +34,7 @@ const pagesAtOnce = 100
  */
 export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => void = () => {}): Database {
   if (file !== ':memory:') checkPlace(file)
-  let database: DatabaseSync
+  let database: DatabaseSync | undefined
   try {
     if (existsSync(file)) inspectUntouched(file, inspect)
     database = new DatabaseSync(file, { timeout: 2_000 })
@@ -51,6 +51,7 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
     database.exec('BEGIN IMMEDIATE')
     database.exec('COMMIT')
   } catch (error) {
+    database?.close()
     throw new DatabaseError(explain(file, error), { cause: error })
   }
   return sqlOn(database)
