@@ -136,10 +136,13 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
     declare: (service, declared, record) => declare(work, { service, declared, record }),
     forget: (request) => forget(work, request),
     declaration: (service) => declarations.get(service),
-    services: () => [...units.values()].map((unit) => viewService(unit, { nodes, drains })),
+    services: () => {
+      const now = momentOf(work)
+      return [...units.values()].map((unit) => viewService(unit, { nodes, drains, now }))
+    },
     service: (name) => {
       const unit = units.get(name)
-      return unit && viewService(unit, { nodes, drains })
+      return unit && viewService(unit, { nodes, drains, now: momentOf(work) })
     },
     declared: (name) => {
       const unit = units.get(name)

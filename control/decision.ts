@@ -107,6 +107,8 @@ export type Decision = {
   readonly members: Readonly<Record<string, Member>>
   readonly confirming: Confirming | null
   readonly dualActive: boolean
+  /** The node that was told that it is active beside the owner, and may keep out because of it; and since when. */
+  readonly contested: { readonly node: string; readonly since: number } | null
   readonly move: Move | null
   readonly memory: Memory
   /** Nodes that are being emptied, and who asked for it. */
@@ -124,7 +126,7 @@ export type Decision = {
   /** No move that nobody asked for until then; null while they are not suppressed. */
   readonly suppressedUntil: number | null
   readonly resumedAt: number
-  /** A drain that found nobody, or failed, is tried again then. */
+  /** A drain that has failed is not tried again before. */
   readonly drainAt: number
   /** A higher epoch is adopted once in a run, so that two controls cannot chase each other. */
   readonly adopted: boolean
@@ -228,6 +230,7 @@ export type RefusalCode =
   | 'held'
   | 'not-held'
   | 'drained'
+  | 'higher-epoch'
   | 'nothing-to-acknowledge'
 
 export type Step = { readonly state: Decision; readonly effects: readonly Effect[] }
@@ -260,6 +263,7 @@ export function beginDecision(beginning: Beginning): Decision {
     members: Object.fromEntries(members.map((member) => [member.node, member])),
     confirming: null,
     dualActive: false,
+    contested: null,
     move,
     memory,
     drained,

@@ -270,6 +270,11 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
   const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
   work.decision = { ...work.decision, members: Object.fromEntries(named), origins: Object.fromEntries(probed) }
+  const { owner } = work.decision
+  // An owner that may not take part any more will not come back: its silence is an answer.
+  if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {
+    work.decision = { ...work.decision, believeFrom: Number.NEGATIVE_INFINITY }
+  }
   work.bindings.become(declared)
   work.bindings.start()
   work.probes.start(declared.config)

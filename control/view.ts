@@ -1,6 +1,6 @@
 /** What people and probes are shown of services and nodes: the JSON of the design's section 6. */
 import type { ServiceReport } from './contract.ts'
-import type { Decision, Hold } from './decision.ts'
+import type { Decision, Hold, Moment } from './decision.ts'
 import type { KnownNode, Nodes } from './nodes.ts'
 import type { BindingWord } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
@@ -23,6 +23,10 @@ export type ServiceView = {
   /** Whether the probe through the service's own address succeeds. Null: nobody looks, or has looked yet. */
   readonly reachable: boolean | null
   readonly hold: Hold | null
+  /** Until when it is suppressed, if it is, by control's wall clock. */
+  readonly suppressedUntil: string | null
+  /** Another node of the owner's LAN is active as well, and the owner says that it is. */
+  readonly dualActive: boolean
   /** A higher epoch that was found, while nothing moves because of it. Null: none. */
   readonly higherEpoch: number | null
   /** The id of the operation under way. */
@@ -67,9 +71,9 @@ export type NodeView = {
 
 type Known = { readonly nodes: Nodes; readonly drains: ReadonlyMap<string, DrainRecord> }
 
-export function viewService(unit: Unit, { nodes, drains }: Known): ServiceView {
+export function viewService(unit: Unit, { nodes, drains, now }: Known & { readonly now: Moment }): ServiceView {
   const decision = unit.decision()
-  const { owner, members, memory, move, reachable, origins } = decision
+  const { owner, members, memory, move, reachable, origins, suppressedUntil, dualActive } = decision
   const { sites, origins: configured } = unit.config()
   const bindings = unit.bindings().map(({ name, adapter, binding }) => ({
     name,
@@ -106,9 +110,15 @@ export function viewService(unit: Unit, { nodes, drains }: Known): ServiceView {
     origins: Object.fromEntries(probed.map(([site]) => [site, word(origins[site])])),
     reachable,
     hold: memory.hold,
+    suppressedUntil: suppressedUntil === null ? null : wallAt(now, suppressedUntil),
+    dualActive,
     higherEpoch: isFenced({ state: decision }) ? memory.epochSeen : null,
     operation: move?.operation.id ?? null,
   }
+}
+
+function wallAt(now: Moment, ms: number): string {
+  return new Date(Date.parse(now.wall) + Math.round(ms - now.ms)).toISOString()
 }
 
 function phaseOf(decision: Decision, bindings: readonly BindingView[]): Phase {

@@ -47,6 +47,8 @@ const serviceSchema = z.object({
   origins: z.record(z.string(), z.enum(['healthy', 'unhealthy', 'unknown'])),
   reachable: z.boolean().nullable(),
   hold: z.object({ by: z.string(), reason: z.string().nullable(), since: z.string() }).nullable(),
+  suppressedUntil: z.string().nullable(),
+  dualActive: z.boolean(),
   higherEpoch: z.int().nullable(),
   operation: z.string().nullable(),
 })

@@ -1,5 +1,5 @@
 /** What operators say beside "move": hold and release, drain and undrain, and that they have seen a higher epoch. */
-import type { Asked, ServiceEvent } from '../decision.ts'
+import { type Asked, movingMs, type ServiceEvent } from '../decision.ts'
 import { adopt } from './fencing.ts'
 import { forgive } from './flap.ts'
 import { remind } from './levels.ts'
@@ -50,14 +50,14 @@ export function drain(turn: Turn, { node, id, by, reason }: Drain): boolean {
   if (turn.state.owner?.node === node) {
     forgive(turn)
     if (turn.state.memory.hold !== null) waits(turn, node, `it is held by ${turn.state.memory.hold.by}`)
-    else if (!beginDrain(turn, id)) waits(turn, node, 'no other node can take over')
+    else if (beginDrain(turn, id)) turn.state = { ...turn.state, drainAt: turn.now.ms + drainAgainMs }
+    else waits(turn, node, 'no other node can take over')
   }
   remind(turn, node)
   return true
 }
 
 function waits(turn: Turn, node: string, why: string): void {
-  turn.state = { ...turn.state, drainAt: turn.now.ms + drainAgainMs }
   const text = `it stays at ${node}, which is being emptied: ${why}`
   audit(turn, { kind: 'drain-waits', node, text, detail: { why } })
 }
@@ -77,16 +77,15 @@ export function undrain(turn: Turn, { node }: Drain): boolean {
   return true
 }
 
-/** How long a drain that found nobody, or failed, waits before it tries again, in milliseconds. */
-const drainAgainMs = 5_000
+/** How long after its beginning a drain that has failed is tried again, in milliseconds. */
+const drainAgainMs = movingMs + 5_000
 
 /** An owner that is being emptied leaves as soon as somebody can take over. */
 export function goOnDraining(turn: Turn): void {
   const { owner, move, memory, drainAt } = turn.state
   if (owner === null || memory.hold !== null || !isDrained(turn.state, owner.node)) return
   if (isMoving(turn.state) || (move !== null && move.operation.to !== owner.node) || turn.now.ms < drainAt) return
-  turn.state = { ...turn.state, drainAt: turn.now.ms + drainAgainMs }
-  beginDrain(turn, `op-${nextId(turn)}`)
+  if (beginDrain(turn, `op-${nextId(turn)}`)) turn.state = { ...turn.state, drainAt: turn.now.ms + drainAgainMs }
 }
 
 export function acknowledge(turn: Turn, { by, reason }: Asked): boolean {

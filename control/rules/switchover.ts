@@ -9,6 +9,7 @@
  * already, in another site, only has to be made the owner.
  */
 import { isFresh, type Member, movingMs, type Operation, type RefusalCode, type ServiceEvent } from '../decision.ts'
+import { isFenced } from './fencing.ts'
 import { forgive } from './flap.ts'
 import { beginAsked, beginSettling, changeMove, finish, isMoving, noteOwner, overdue, step } from './moves.ts'
 import { own } from './owning.ts'
@@ -23,6 +24,14 @@ export function requestSwitchover(turn: Turn, request: Request): boolean {
   if (memory.hold !== null) {
     const { by, reason } = memory.hold
     return refuse(turn, 'held', `it is held by ${by}${reason === null ? '' : ` (${reason})`}: release it first`)
+  }
+  if (isFenced(turn)) {
+    const found = `the epoch ${memory.epochSeen} was found, which this control never minted`
+    return refuse(
+      turn,
+      'higher-epoch',
+      `${found}: look for a second control, then holdfast acknowledge ${turn.policy.service}`,
+    )
   }
   if (isMoving(turn.state)) {
     const { to, id } = move!.operation

@@ -233,6 +233,8 @@ describe('shapes', () => {
       origins: {},
       reachable: null,
       hold: null,
+      suppressedUntil: null,
+      dualActive: false,
       higherEpoch: null,
       operation: null,
     }

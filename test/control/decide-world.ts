@@ -90,6 +90,7 @@ export function world(owner: { node: string; epoch: number; site?: string } | nu
     hear,
     report,
     state: () => state,
+    nowMs: () => now,
     owner: () => state.owner?.node ?? null,
     epoch: () => state.owner?.epoch ?? 0,
     effects: () => effects,

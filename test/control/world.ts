@@ -108,6 +108,8 @@ export type WorldOptions = {
   /** The database to use, when it is to outlive the world. */
   readonly store?: Store
   readonly resource?: ReturnType<typeof createResource>
+  /** By binding name; one that is not here is the resource's. */
+  readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
 }
 
@@ -121,9 +123,13 @@ export const tokens: readonly { name: string; role: Role; node: string | null; t
 
 const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
 
-/** The same adapter for every binding. */
-export function adaptersOf({ bindings }: ServiceConfig, adapter: Adapter): ReadonlyMap<string, Adapter> {
-  return new Map(bindings.map(({ name }) => [name, adapter]))
+/** The same adapter for every binding that has none of its own. */
+export function adaptersOf(
+  { bindings }: ServiceConfig,
+  adapter: Adapter,
+  own: ReadonlyMap<string, Adapter> = new Map(),
+): ReadonlyMap<string, Adapter> {
+  return new Map(bindings.map(({ name }) => [name, own.get(name) ?? adapter]))
 }
 
 function tokenRecords(): Promise<TokenRecord[]> {
@@ -161,7 +167,7 @@ export async function createWorld(options: WorldOptions = {}) {
     log: (_, entry) => void logged.push(entry),
   }
   const declared = Object.entries(options.services ?? { web: webService }).map(([name, config]) => {
-    return [name, { config, adapters: adaptersOf(config, adapter), origin: 'file' }] as const
+    return [name, { config, adapters: adaptersOf(config, adapter, options.adapters), origin: 'file' }] as const
   })
   const cluster = createCluster({ services: new Map(declared), retention }, ports)
   await store.setTokens('file', await tokenRecords())
@@ -170,7 +176,8 @@ export async function createWorld(options: WorldOptions = {}) {
   const app = createApp({ cluster, store, authenticate, ownerProbe, links, ports, metrics })
   const sequences = new Map<string, number>()
   const said = (node: string, state: RouterState, more: Partial<Report> = {}): Report => {
-    const sequence = (sequences.get(node) ?? 0) + 1
+    // Grows over the whole test, also where a second control takes over from a first.
+    const sequence = Math.max((sequences.get(node) ?? 0) + 1, Math.floor(time.clock.now()))
     sequences.set(node, sequence)
     const services = { web: serviceReport(node, state) }
     return { node, site: 'dc1', incarnation: `${node}-incarnation`, sequence, services, ...more }

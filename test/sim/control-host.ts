@@ -32,6 +32,7 @@ export type ControlHost = {
   readonly forget: (node: string) => void
   /** Each write that left for the cloud, with the epoch that was durable then. */
   readonly writes: readonly { readonly move: Move; readonly durableEpoch: number }[]
+  readonly durableEpoch: () => number
   /** Epochs in the order in which they became durable. */
   readonly epochs: readonly number[]
   readonly close: () => void
@@ -235,6 +236,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
     },
     forget: (node) => drop(node),
     writes,
+    durableEpoch,
     epochs,
     close: () => database.close(),
   }

@@ -21,6 +21,10 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'cloud'; readonly action: MemoryAction; readonly fault: MemoryFault; readonly times: number }
   | { readonly kind: 'somebody-else'; readonly node: string | null }
   | { readonly kind: 'switchover'; readonly to: string | null }
+  /** An operator freezes the service, and releases it at the end. */
+  | { readonly kind: 'hold'; readonly until: number }
+  /** An operator empties a node, and lets it take part again at the end. */
+  | { readonly kind: 'drain'; readonly until: number; readonly node: string }
 )
 
 const nodes = ['n1', 'n2'] as const
@@ -36,7 +40,7 @@ function drawFault(random: Random, end: number): Fault {
   const at = random.between(5 * second, end)
   const until = Math.min(end, at + random.between(50 * millisecond, 12 * second))
   const node = random.pick(nodes)
-  switch (Math.floor(random.next() * 11)) {
+  switch (Math.floor(random.next() * 13)) {
     case 0:
       return { at, kind: 'lan-loss', until, share: random.between(0.05, 1) }
     case 1: {
@@ -58,6 +62,10 @@ function drawFault(random: Random, end: number): Fault {
       return { at, kind: 'somebody-else', node: random.pick(['n1', 'n2', 'stranger', null]) }
     case 9:
       return { at, kind: 'switchover', to: random.pick(['n1', 'n2', null]) }
+    case 10:
+      return { at, kind: 'hold', until }
+    case 11:
+      return { at, kind: 'drain', until, node }
     default:
       return { at, kind: 'cloud', ...drawCloudFault(random), times: 1 + Math.floor(random.next() * 3) }
   }

@@ -36,6 +36,8 @@ export type World = {
   readonly trace: readonly string[]
   /** States that routers entered, in order; `at` in microseconds. */
   readonly transitions: readonly Transition[]
+  /** The durable epoch when an operator's hold was confirmed, and when he went to release it. */
+  readonly holds: { readonly from: number; until: number | null }[]
 }
 
 export type Transition = { readonly at: number; readonly node: string; readonly to: string }
@@ -120,6 +122,7 @@ function createWorld(seed: number): World {
     lan,
     trace,
     transitions,
+    holds: [],
   }
 }
 
@@ -170,8 +173,38 @@ function inject(world: World, fault: Fault): void {
       resource.setOutOfBand(fault.node)
       return
     case 'switchover':
-      void control.cluster()?.switchover({ service: 'web', to: fault.to, reason: null, by: 'simulation' })
+      forgetAnswer(control.cluster()?.switchover({ service: 'web', to: fault.to, ...operator }))
+      return
+    case 'hold':
+      hold(world, fault.until)
+      return
+    case 'drain':
+      forgetAnswer(control.cluster()?.drain({ node: fault.node, ...operator }))
+      time.at(fault.until, () => forgetAnswer(control.cluster()?.undrain({ node: fault.node, ...operator })))
   }
+}
+
+const operator = { by: 'simulation', reason: null } as const
+
+/** Control may die before it answers; what it did is judged by what is durable. */
+function forgetAnswer(answer: Promise<unknown> | undefined): void {
+  answer?.catch(() => undefined)
+}
+
+/** Notes the epoch at both ends of a hold that control has confirmed. */
+function hold({ control, time, holds }: World, until: number): void {
+  const answer = control.cluster()?.hold({ service: 'web', ...operator })
+  if (answer === undefined) return
+  const noted = answer.then((refused) => {
+    if (refused === null) holds.push({ from: control.durableEpoch(), until: null })
+    return holds.at(-1)
+  })
+  forgetAnswer(noted)
+  time.at(until, () => {
+    // One release ends every hold.
+    for (const each of holds) each.until ??= control.durableEpoch()
+    forgetAnswer(control.cluster()?.release({ service: 'web', ...operator }))
+  })
 }
 
 function startControl(control: ControlHost): void {
@@ -190,4 +223,7 @@ function quieten({ lan, control, resource, nodes }: World): void {
     if (node.engine() === undefined) node.start()
   }
   startControl(control)
+  // An operator whose control had died when he wanted to undo what he did comes back now.
+  forgetAnswer(control.cluster()?.release({ service: 'web', ...operator }))
+  for (const { name } of nodes) forgetAnswer(control.cluster()?.undrain({ node: name, ...operator }))
 }

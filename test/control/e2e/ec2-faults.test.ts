@@ -162,8 +162,10 @@ describe.concurrent('through control, with an EC2 that goes wrong', () => {
     move()
     await rests('fought', 'fought-2', 2)
     expect(undoes).toBe(0)
-    const kinds = await kindsOf('fought')
-    expect(kinds.slice(2)).toEqual(['owner-changed', 'binding-settled'])
+    await eventually(
+      () => kindsOf('fought'),
+      (kinds) => expect(kinds.slice(2)).toEqual(['owner-changed', 'binding-settled', 'failover-done']),
+    )
     expect(cloud.writes().map(({ node }) => node)).toEqual(['fought-1', ...Array(3).fill('fought-2')])
   })
 

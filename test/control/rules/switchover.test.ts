@@ -1,9 +1,9 @@
 /** Rule 3 of the design's section 7: moving on purpose, what refuses it, and how it ends. */
 import { describe, expect, test } from 'vitest'
-import { leaseMs } from '../../control/contract.ts'
-import { decide } from '../../control/decide.ts'
-import { beginDecision, type ServiceEvent } from '../../control/decision.ts'
-import { kinds, policyOf, settledPair, type world } from './decide-world.ts'
+import { leaseMs } from '../../../control/contract.ts'
+import { decide } from '../../../control/decide.ts'
+import { beginDecision, type ServiceEvent } from '../../../control/decision.ts'
+import { kinds, policyOf, settledPair, type world } from '../decide-world.ts'
 
 describe('rule 3: switchover', () => {
   const request = (to: string | null = null): ServiceEvent => ({
