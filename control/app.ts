@@ -14,20 +14,35 @@ import { auditCalls } from './audit.ts'
 import { type Env, identify } from './auth.ts'
 import { ProblemError, respond } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
+import { backupRoutes } from './routes/backup.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
 import { declarationRoutes } from './routes/declarations.ts'
 import { docsPage } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { addSecurity, complete, documentHead } from './routes/openapi.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { tokenRoutes } from './routes/tokens.ts'
+import { StorageError } from './store/store.ts'
 import { throttle } from './throttle.ts'
 
 export type AppInput = RouteInput
 
 const maxBodyBytes = 256 * 1024
+
+const routers = [
+  serviceRoutes,
+  declarationRoutes,
+  operationRoutes,
+  nodeRoutes,
+  eventRoutes,
+  tokenRoutes,
+  agentRoutes,
+  metricsRoutes,
+  backupRoutes,
+]
 
 export function createApp(input: AppInput): OpenAPIHono<Env> {
   const { cluster, ports, tokens, rateLimit, ownerProbe } = input
@@ -44,7 +59,6 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
 
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
   app.get('/readyz', (context) => ready(input, context))
-  const routers = [serviceRoutes, declarationRoutes, operationRoutes, nodeRoutes, eventRoutes, tokenRoutes, agentRoutes]
   for (const router of routers) app.route('/', router(input))
   addDocument(app)
 
@@ -75,6 +89,7 @@ function ready({ store, storeTrouble }: AppInput, context: Context<Env>): Respon
     if (trouble !== null) throw trouble
     return context.json({ status: 'ready' })
   } catch (error) {
+    if (error instanceof StorageError) throw error
     const detail = `the database does not take what it is given: ${(error as Error).message}`
     return respond(context, { status: 503, code: 'not-ready', detail })
   }
@@ -138,6 +153,14 @@ function nothingHere(context: Context<Env>, known: ReturnType<typeof methodsByPa
 function answerError(input: AppInput, error: Error, context: Context<Env>): Response {
   if (error instanceof ProblemError) {
     return respond(context, error.problem, headersOf[error.problem.status])
+  }
+  if (error instanceof StorageError) {
+    // Said in the log once, when it began, and not by every request.
+    return respond(
+      context,
+      { status: 503, code: `storage-${error.trouble}`, detail: error.message },
+      { 'retry-after': '1' },
+    )
   }
   if (error instanceof HTTPException && error.status === 400) {
     return respond(context, { status: 400, code: 'invalid', detail: 'body: is not valid JSON' })

@@ -6,7 +6,7 @@ import type { Said } from './binding-driver.ts'
 import type { AuditEvent, Moment, Operation } from './decision.ts'
 import type { ClusterPorts } from './ports.ts'
 import type { Binding } from './reconcile.ts'
-import type { BindingRecord, EventRecord } from './store/store.ts'
+import { type BindingRecord, type EventRecord, StorageError } from './store/store.ts'
 
 export type Backlog = {
   add(changed: {
@@ -46,7 +46,9 @@ export function createBacklog({ service, ports, published, moment, rearm }: Back
     try {
       published({ events: await ports.store.write(change), operations: [] })
     } catch (error) {
-      ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
+      if (!(error instanceof StorageError)) {
+        ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
+      }
       for (const record of change.bindings) if (!records.has(record.binding)) records.set(record.binding, record)
       events = [...change.events, ...events].slice(-1_000)
       retryAt = ports.clock.now() + retryMs

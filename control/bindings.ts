@@ -122,8 +122,13 @@ function drive(
 type Changed = { readonly before: Binding; readonly binding: Binding; readonly said: readonly Said[] }
 
 /** What of a binding's progress matters to the service's decision. */
-function tellMove({ isAwaited, said: say }: BindingsInput, name: string, { before, binding, said }: Changed): void {
+function tellMove(
+  { service, ports, isAwaited, said: say }: BindingsInput,
+  name: string,
+  { before, binding, said }: Changed,
+): void {
   for (const { name: kind, detail } of said) {
+    if (kind === 'drift') ports.measure({ kind: 'drifted', service, binding: name })
     if (kind === 'superseded') say({ kind: 'superseded', binding: name, epochSeen: Number(detail.epochSeen) })
   }
   const epoch = binding.wanted?.epoch

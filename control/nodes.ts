@@ -3,7 +3,7 @@ import type { Command, Report } from './contract.ts'
 import { admit, formerOf, type Member } from './decision.ts'
 import { createOutbox } from './outbox.ts'
 import type { ClusterPorts } from './ports.ts'
-import type { NodeRecord } from './store/store.ts'
+import { type NodeRecord, StorageError } from './store/store.ts'
 
 /** `heardAt`: on control's clock; null before its first report since control started. */
 export type KnownNode = { readonly record: NodeRecord; readonly heardAt: number | null }
@@ -33,6 +33,21 @@ export function createNodes(stored: readonly NodeRecord[], ports: Ports): Nodes 
     stored.map((record) => [record.node, { record, heardAt: heardAt(record.node) }]),
   )
   const outbox = createOutbox()
+  /** Nodes whose last record could not be stored; their next report tries again. */
+  const unsaved = new Set<string>()
+  const save = (record: NodeRecord): void => {
+    unsaved.add(record.node)
+    ports.store.write({ node: record }).then(
+      () => {
+        if (!worthStoring(record, known.get(record.node)!.record)) unsaved.delete(record.node)
+      },
+      (error: unknown) => {
+        if (error instanceof StorageError) return
+        const message = error instanceof Error ? error.message : String(error)
+        ports.log('error', { event: 'store-failed', node: record.node, message })
+      },
+    )
+  }
   return {
     get: (node) => known.get(node),
     all: () => [...known.values()],
@@ -49,7 +64,7 @@ export function createNodes(stored: readonly NodeRecord[], ports: Ports): Nodes 
       if (news === 'new') {
         const record = recordOf(said, before, ports.clock.wall())
         known.set(said.node, { record, heardAt: ports.clock.now() })
-        if (before === undefined || worthStoring(before, record)) save(ports, record)
+        if (before === undefined || unsaved.has(said.node) || worthStoring(before, record)) save(record)
       }
       return news
     },
@@ -70,13 +85,6 @@ function recordOf(said: Report, known: NodeRecord | undefined, wall: Date): Node
   const { node, site, incarnation, sequence, services } = said
   const former = formerOf(known, incarnation)
   return { node, site, incarnation, former, sequence, lastReport: wall.toISOString(), services }
-}
-
-function save({ store, log }: Ports, record: NodeRecord): void {
-  store.write({ node: record }).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error)
-    log('error', { event: 'store-failed', node: record.node, message })
-  })
 }
 
 function memberOf(service: string, { record, heardAt }: KnownNode, linked: boolean): Member | undefined {

@@ -34,6 +34,8 @@ export type Measure =
     }
   /** The owner changed, and why. */
   | { readonly kind: 'moved'; readonly service: string; readonly reason: string }
+  /** A binding that had settled was found to point elsewhere. */
+  | { readonly kind: 'drifted'; readonly service: string; readonly binding: string }
   /** A move has ended, with its failover report. */
   | { readonly kind: 'ended'; readonly operation: Operation }
 

@@ -2,7 +2,7 @@
  * One service at work: its decision, its bindings, its probes, and the queue that takes its events one by one.
  *
  * An event is handled only when the write that the one before it needed is durable. If that write fails, nothing has
- * changed, neither here nor outside, and the next report brings the same decision again.
+ * changed, neither here nor outside, and what was to be heard is heard again later (`unheard.ts`).
  */
 
 import { type Backlog, createBacklog } from './backlog.ts'
@@ -25,7 +25,8 @@ import { createProbes, type Probes } from './probes.ts'
 import type { Binding } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
 import type { ServiceConfig } from './service-config.ts'
-import { type Change, type EventRecord, StaleEpochError, type Stored } from './store/store.ts'
+import { type Change, type EventRecord, StaleEpochError, StorageError, type Stored } from './store/store.ts'
+import { createUnheard, type Unheard } from './unheard.ts'
 
 /** What the service hands to the cluster around it. */
 export type UnitInput = {
@@ -75,10 +76,13 @@ type Work = UnitInput & {
   bindings: Bindings
   readonly probes: Probes
   readonly backlog: Backlog
+  readonly unheard: Unheard
   /** Ends when the last event that was taken is dealt with. */
   queue: Promise<unknown>
   /** No deadline of the decision is tried before. */
   notBefore: number
+  /** How often a node was asked again. */
+  asked: number
   stopped: boolean
 }
 
@@ -139,8 +143,10 @@ function begin(input: UnitInput): Work {
     bindings: undefined as unknown as Bindings,
     probes: createProbes({ ports, rearm: input.rearm, said: say }),
     backlog,
+    unheard: createUnheard(),
     queue: Promise.resolve(),
     notBefore: Number.NEGATIVE_INFINITY,
+    asked: 0,
     stopped: false,
   }
   work.bindings = createBindings({
@@ -184,7 +190,8 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   const known = refresh(work.decision, ports.aliveAt)
   const step = decide(work.policy, known, event, at)
   const change = changeOf(service, step.effects, work.bindings.names())
-  const events = change === null ? [] : await save(work, change)
+  const events = change === null ? [] : await saveOrKeep(work, event, change)
+  work.unheard.heard(event)
   work.decision = step.state
   if (change !== null) ports.measure({ kind: 'decided', what: event.kind, tookMs: ports.clock.now() - at.ms })
   if (work.stopped) return step.effects
@@ -204,13 +211,36 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   return step.effects
 }
 
+async function saveOrKeep(work: Work, event: ServiceEvent, change: Change): Promise<readonly EventRecord[]> {
+  try {
+    return await save(work, change)
+  } catch (error) {
+    work.unheard.keep(event)
+    work.rearm()
+    throw error
+  }
+}
+
+/** The facts that could not be written down, and a fresh word from each node whose report could not be. */
+function hearAgain(work: Work): void {
+  const { facts, nodes } = work.unheard.take()
+  for (const fact of facts) handle(work, fact).catch(() => undefined)
+  for (const node of nodes) {
+    work.asked += 1
+    work.command(node, { kind: 'ask', id: `again-${work.run}-${work.asked}`, service: work.service })
+  }
+}
+
 async function save(work: Work, change: Change): Promise<readonly EventRecord[]> {
   const { service, ports } = work
   try {
     return await ports.store.write(change)
   } catch (error) {
     work.notBefore = ports.clock.now() + retryMs
-    ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
+    // A disk that is full is told of once, and not by every service.
+    if (!(error instanceof StorageError)) {
+      ports.log('error', { event: 'store-failed', service, message: messageOf(error) })
+    }
     if (error instanceof StaleEpochError) adopt(work)
     work.rearm()
     throw error
@@ -267,10 +297,11 @@ function settleIfDone(work: Work): void {
     handle(work, { kind: 'settled', epoch: owner.epoch }).catch(() => undefined)
 }
 
-function deadline({ decision, notBefore, backlog, bindings, probes }: Work): number | null {
+function deadline({ decision, notBefore, unheard, backlog, bindings, probes }: Work): number | null {
   const mine = nextDeadline(decision)
   const all = [
     mine === null ? null : Math.max(mine, notBefore),
+    unheard.isEmpty() ? null : notBefore,
     backlog.deadline(),
     bindings.deadline(),
     probes.deadline(),
@@ -280,6 +311,7 @@ function deadline({ decision, notBefore, backlog, bindings, probes }: Work): num
 }
 
 function tick(work: Work, at: Moment): void {
+  if (at.ms >= work.notBefore && !work.unheard.isEmpty()) hearAgain(work)
   const mine = nextDeadline(work.decision)
   if (mine !== null && at.ms >= Math.max(mine, work.notBefore)) {
     // Until this tick is dealt with the same deadline must not fire again.

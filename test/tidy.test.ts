@@ -21,7 +21,9 @@ const pure = (name: string): boolean =>
   /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
-    ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
+    ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile', 'trace', 'unheard'].map(
+      (name) => `control/${name}.ts`,
+    ),
     ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)
 

@@ -97,6 +97,23 @@ function exchange(secure: boolean, target: RequestOptions, timeoutMs: number, bo
   })
 }
 
+/** One answer of control as it comes, however long it takes. */
+export async function streamControl(access: Access, path: string): Promise<ReadableStream<Uint8Array>> {
+  const url = controlUrl(access, path)
+  const headers = new Headers(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` })
+  const response = await fetch(url, { headers, redirect: 'manual' }).catch((error: unknown) => {
+    throw new CommandError(
+      `no answer from control at ${url.origin}: ${reasonOf(error)}; is it running, and is --url right?`,
+    )
+  })
+  if (!response.ok) {
+    const location = response.headers.get('location') ?? undefined
+    throw new CommandError(problemOf({ status: response.status, location, text: await response.text() }))
+  }
+  if (response.body === null) throw new CommandError(`${url.origin} does not answer like a control; is --url right?`)
+  return response.body
+}
+
 export function controlUrl({ url }: Access, path: string): URL {
   if (url === undefined) throw new UsageError('which control? Give --url, or set HOLDFAST_URL')
   const full = URL.parse(path.slice(1), url.endsWith('/') ? url : `${url}/`)

@@ -50,4 +50,6 @@ const expectedNames: readonly string[] = [
   'RefusedError',
   'DatabaseError',
   'ListenError',
+  'StorageError',
+  'TlsError',
 ]

@@ -172,6 +172,12 @@ and the right to open raw sockets and change addresses (root, or CAP_NET_ADMIN a
 it; what they do on the LAN never waits for control.`,
     examples: [['holdfast control --config /etc/holdfast/control.yaml', '']],
   },
+  'control backup': {
+    summary: 'write the database of the control that runs into a file, and check it',
+    description: `Takes a copy of the whole database while control goes on. FILE is never half a backup: it has its name only when
+the copy is complete and was checked. The token must be an admin's.`,
+    examples: [['holdfast control backup /var/backups/holdfast.db', '']],
+  },
   import: {
     summary: 'write an agent configuration from keepalived’s',
     description: `Reads a keepalived.conf and what it includes, and writes an agent's configuration that does the same. What it could

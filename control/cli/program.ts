@@ -196,9 +196,17 @@ function addRunning(holdfast: Command): void {
     .requiredOption('--config <file>', 'the agent’s configuration')
     .action(async (options) => (await import('./agent.ts')).runAgentCommand(options))
 
-  add(holdfast, 'control', 'control')
-    .requiredOption('--config <file>', 'control’s configuration')
+  const control = add(holdfast, 'control', 'control')
+    // Required too, but not of the command below it.
+    .option('--config <file>', 'control’s configuration')
     .action(async (options) => (await import('./control.ts')).runControlCommand(options))
+
+  add(control, 'backup', 'control backup')
+    .argument('<file>', 'where to write it')
+    .option('--force', 'replace the file if it is there')
+    .addOption(url())
+    .addOption(token())
+    .action(async (file, options) => (await import('./backup.ts')).runBackupCommand(file, options))
 
   add(holdfast, 'demo', 'demo')
     .option('--once', 'end after the script; exit 0 only if every step held')

@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { getConnInfo } from '@hono/node-server/conninfo'
+import program from '../../package.json' with { type: 'json' }
 import { adapterSchemas, makeAdapters } from '../adapters.ts'
 import { createAgentLink } from '../agent-link.ts'
 import { createApp } from '../app.ts'
@@ -18,10 +19,13 @@ import type { ClusterPorts, Declared, Log } from '../ports.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
+import { watchStore } from '../store/watched-store.ts'
 import { createTokens } from '../tokens.ts'
+import { createBackups } from './backup.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { createSeeing, type Seeing } from './seeing.ts'
 import { type Server, startServer } from './server.ts'
 import { expiryWarning, readTls, TlsError, type TlsFiles } from './tls.ts'
 import { upgradeOn } from './upgrade.ts'
@@ -54,10 +58,11 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
   const tls = config.tls === null ? null : certificate(config.tls, configFile, log)
   const database = openDatabase(config.database, refuseNewer)
   try {
-    const store = openStore(config.database, () => createSqlStore(database))
+    const store = openStore(config.database, () => watchStore(createSqlStore(database), { clock, timer, log }))
     await storeTokens(store, config)
     const links = createLinks(clock)
-    const ports = createPorts({ store, links, log })
+    const seeing = createSeeing({ config, store, links, ports: { clock, timer }, version, log })
+    const ports = createPorts({ store, links, log, measure: seeing.measure })
     const services = await declareAll(config.services, store, log)
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const ending = new AbortController()
@@ -76,11 +81,15 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
       ending: ending.signal,
       addressOf: (context) => getConnInfo(context).remote.address,
       upgrade: upgradeOn(createAgentLink({ cluster, links, tokens, ports })),
+      metrics: seeing.metrics,
+      answered: seeing.metrics.answered,
+      storeTrouble: store.trouble,
+      takeBackup: createBackups(config.database, database),
     })
     const server = await startServer({ fetch: app.fetch, listen: config.listen, tls })
     cluster.start()
     const renew = (): void => renewTls({ config, configFile, server, log })
-    const running = controlOver({ server, links, cluster, database, log, ending, renew })
+    const running = controlOver({ server, links, cluster, seeing, database, log, ending, renew })
     if (signals) obeySignals(running, log)
     for (const name of guessable(config)) {
       const msg = `the token ${name} is short enough to be guessed: openssl rand -hex 32`
@@ -95,7 +104,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
 }
 
 /** A database of a newer version is refused with its file named. */
-function openStore(file: string, open: () => Store): Store {
+function openStore<Opened extends Store>(file: string, open: () => Opened): Opened {
   try {
     return open()
   } catch (error) {
@@ -135,27 +144,31 @@ async function declareAll(
   return new Map([...inFile, ...stored])
 }
 
+const { version } = program as { version: string }
+
 const clock = { now: () => performance.now(), wall: () => new Date() }
 
-type PortsInput = { store: Store; links: Links; log: Log }
+const timer = {
+  at: (ms: number, work: () => void) => {
+    // The server keeps the process alive; a timer of somebody who waits must not keep it from ending.
+    const timer = setTimeout(work, Math.max(0, Math.ceil(ms - performance.now()))).unref()
+    return () => clearTimeout(timer)
+  },
+}
 
-function createPorts({ store, links, log }: PortsInput): ClusterPorts {
+type PortsInput = { store: Store; links: Links; log: Log; measure: ClusterPorts['measure'] }
+
+function createPorts({ store, links, log, measure }: PortsInput): ClusterPorts {
   return {
     store,
     clock,
-    timer: {
-      at: (ms, work) => {
-        // The server keeps the process alive; a timer of somebody who waits must not keep it from ending.
-        const timer = setTimeout(work, Math.max(0, Math.ceil(ms - performance.now()))).unref()
-        return () => clearTimeout(timer)
-      },
-    },
+    timer,
     send: links.send,
     aliveAt: links.aliveAt,
     openLinks: () => [],
     sleeps: false,
     probe: () => Promise.resolve('no probe is made in this version'),
-    measure: () => undefined,
+    measure,
     random: Math.random,
     log,
   }
@@ -185,13 +198,14 @@ type Parts = {
   readonly server: Server
   readonly links: Links
   readonly cluster: Cluster
+  readonly seeing: Seeing
   readonly database: { close(): void }
   readonly log: Log
   readonly ending: AbortController
   readonly renew: () => void
 }
 
-function controlOver({ server, links, cluster, database, log, ending, renew }: Parts): RunningControl {
+function controlOver({ server, links, cluster, seeing, database, log, ending, renew }: Parts): RunningControl {
   let closing: Promise<void> | undefined
   const { promise: closed, resolve: ended } = Promise.withResolvers<void>()
 
@@ -203,6 +217,7 @@ function controlOver({ server, links, cluster, database, log, ending, renew }: P
     // Idle keep-alive connections, and peers that do not answer the close, would hold the server open.
     server.cut()
     await stopped
+    seeing.stop()
     database.close()
     log('info', { event: 'stopped' })
     ended()

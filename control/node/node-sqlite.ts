@@ -1,22 +1,32 @@
 /**
  * The SQL port on node:sqlite: one file, written by one process, every commit on disk before it is answered.
  *
- * `write` commits in groups: everything asked for within one turn of the event loop shares one transaction, each part
- * in its own savepoint, so that many reports that arrive together cost one flush of the disk, and one that fails
- * takes none of the others with it.
+ * What the disk does wrong is a `StorageError`; after it nothing has changed, and the connection works on when the disk
+ * does.
  */
 import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { refuseNewer } from '../store/migrations.ts'
 import type { Row, Sql } from '../store/sql.ts'
+import { StorageError, type StorageTrouble } from '../store/store.ts'
+import { groupCommit } from './group-commit.ts'
 
 /** The database could not be opened; the message names the file and says what to do. */
 export class DatabaseError extends Error {
   override name = 'DatabaseError' as const
 }
 
-export type Database = Sql & { close(): void }
+export type Database = Sql & {
+  /** Copies the database as it is when that ends into a file, a few pages at a time, while reads and writes go on. */
+  copyTo(file: string): Promise<void>
+  close(): void
+}
+
+/** Between two steps of a copy everybody else gets a turn: some half a millisecond for this many pages of 4 KiB. */
+const pagesAtOnce = 100
 
 /**
  * Opens `file` (`:memory:` for none) for this process alone. `inspect` sees what is there before anything is written,
@@ -24,7 +34,7 @@ export type Database = Sql & { close(): void }
  */
 export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => void = () => {}): Database {
   if (file !== ':memory:') checkPlace(file)
-  let database: DatabaseSync
+  let database: DatabaseSync | undefined
   try {
     if (existsSync(file)) inspectUntouched(file, inspect)
     database = new DatabaseSync(file, { timeout: 2_000 })
@@ -41,6 +51,7 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
     database.exec('BEGIN IMMEDIATE')
     database.exec('COMMIT')
   } catch (error) {
+    database?.close()
     throw new DatabaseError(explain(file, error), { cause: error })
   }
   return sqlOn(database)
@@ -113,6 +124,8 @@ function sqlOn(database: DatabaseSync): Database {
     let open = true
     try {
       const value = work()
+      // SQLite ends a transaction by itself when the disk fails it; what is done after that would be one of its own.
+      if (!database.isTransaction) throw new Error('the transaction was rolled back')
       database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${name}`)
       open = false
       return value
@@ -126,52 +139,105 @@ function sqlOn(database: DatabaseSync): Database {
     }
   }
 
-  const group = groupCommit(tx)
+  const said = <Arguments extends unknown[], T>(work: (...given: Arguments) => T) => {
+    return (...given: Arguments): T => {
+      try {
+        return work(...given)
+      } catch (error) {
+        throw storageErrorOf(error) ?? error
+      }
+    }
+  }
+  const group = groupCommit({ tx: said(tx), inTransaction: () => database.isTransaction })
   const close = (): void => {
     group.flush()
     statements.clear()
     if (database.isOpen) database.close()
   }
-  return { all, tx, write: group.write, close }
+  return {
+    all: said(all) as Sql['all'],
+    tx: said(tx) as Sql['tx'],
+    write: group.write,
+    copyTo: (file) => copy(database, file),
+    close,
+  }
 }
 
-type Waiting = { run(): void; settle(failure: unknown): void }
-
-function groupCommit(tx: Sql['tx']) {
-  let waiting: Waiting[] = []
-
+/**
+ * SQLite flushes the whole copy at its end, and nobody else gets at the database while it does. So the copy is flushed
+ * as it grows, beside that: 230 MB then keep a write waiting for some 10 ms at most, instead of 130.
+ */
+async function copy(database: DatabaseSync, file: string): Promise<void> {
+  const target = await open(file, 'r+')
+  let flushing: Promise<void> | null = null
   const flush = (): void => {
-    const group = waiting
-    waiting = []
-    if (group.length === 0) return
-    let failure: unknown
-    try {
-      tx(() => {
-        for (const { run } of group) run()
-      })
-    } catch (error) {
-      failure = error ?? new Error('the transaction failed')
-    }
-    for (const { settle } of group) settle(failure)
-  }
-
-  const write = <T>(work: () => T): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      let result: { value: T } | { error: unknown } | undefined
-      const run = (): void => {
-        try {
-          result = { value: tx(work) }
-        } catch (error) {
-          result = { error }
-        }
-      }
-      const settle = (failure: unknown): void => {
-        if (failure !== undefined || result === undefined) reject(failure)
-        else if ('error' in result) reject(result.error)
-        else resolve(result.value)
-      }
-      if (waiting.push({ run, settle }) === 1) setImmediate(flush)
+    flushing ??= target.datasync().finally(() => {
+      flushing = null
     })
+    // It is only for the sake of time; SQLite's own flush at the end is the one that counts.
+    flushing.catch(() => undefined)
+  }
+  try {
+    await begun(() => backup(database, file, { rate: pagesAtOnce, progress: flush }))
+  } catch (error) {
+    throw storageErrorOf(error) ?? error
+  } finally {
+    await (flushing as Promise<void> | null)?.catch(() => undefined)
+    await target.close()
+  }
+}
 
-  return { write, flush }
+/**
+ * A copy whose first step meets a transaction of ours, halfway on another thread, is given up by Node with SQLite's code
+ * 0, "not an error"; nothing was copied by then, so that it can begin again. Later steps wait by themselves.
+ */
+async function begun<T>(copy: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await copy()
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== 0 || tries === mostTries) throw error
+    }
+  }
+}
+
+const mostTries = 100
+
+/** SQLite's primary result codes that say something about the disk or the file, and nothing about the statement. */
+const troubles: Readonly<Record<number, StorageTrouble>> = {
+  5: 'locked',
+  6: 'locked',
+  8: 'broken',
+  10: 'broken',
+  11: 'broken',
+  13: 'full',
+  14: 'broken',
+  26: 'broken',
+}
+
+function storageErrorOf(error: unknown): StorageError | undefined {
+  if (!(error instanceof Error) || error instanceof StorageError) return undefined
+  const { errcode } = error as Error & { errcode?: number }
+  // The upper bits tell more than anybody here needs.
+  const trouble = troubles[(errcode ?? 0) & 0xff]
+  return trouble && new StorageError(trouble, error)
+}
+
+/** Whether the file is a whole database that this program can use; throws `DatabaseError` when it is not. */
+export function verifyDatabase(file: string): void {
+  const url = pathToFileURL(file)
+  url.searchParams.set('immutable', '1')
+  try {
+    const database = new DatabaseSync(url, { readOnly: true })
+    try {
+      const all = <T extends Row>(text: string): T[] => database.prepare(text).all() as T[]
+      const wrong = all<{ integrity_check: string }>('PRAGMA integrity_check(1)')[0]?.integrity_check
+      if (wrong !== 'ok') throw new Error(`it is damaged (${wrong})`)
+      refuseNewer({ all })
+    } finally {
+      database.close()
+    }
+  } catch (error) {
+    throw new DatabaseError(explain(file, error), { cause: error })
+  }
 }

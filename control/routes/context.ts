@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster.ts'
 import { nameSchema } from '../contract.ts'
 import type { MakeAdapters } from '../declarations.ts'
 import type { Links } from '../links.ts'
+import type { Metrics } from '../metrics.ts'
 import type { ClusterPorts } from '../ports.ts'
 import { invalid, ProblemError } from '../problem.ts'
 import type { Limit } from '../rate-limit.ts'
@@ -38,9 +39,15 @@ export type RouteInput = {
    * no WebSocket is asked for. Undefined where there are none: nodes then post.
    */
   readonly upgrade?: MiddlewareHandler<Env> | undefined
+  /** What `GET /metrics` shows. Undefined where nobody measures. */
+  readonly metrics?: Metrics | undefined
+  /** A copy of the whole database. Undefined where the runtime has its own way to that. */
+  readonly takeBackup?: (() => Promise<Backup>) | undefined
   /** Told of each answer, for whoever keeps metrics. `route`: its pattern, such as `/v1/services/:service`. */
   readonly answered?: ((answer: Answered) => void) | undefined
 }
+
+export type Backup = { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> }
 
 export type Answered = {
   readonly method: string

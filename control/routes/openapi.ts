@@ -25,6 +25,7 @@ export const documentHead = {
     { name: 'operations', description: 'Moves: each step with its time, and at the end the failover report' },
     { name: 'events', description: 'The audit trail' },
     { name: 'tokens', description: 'Who may call' },
+    { name: 'backup', description: 'What control remembers, to keep elsewhere' },
   ],
 }
 

@@ -4,6 +4,7 @@
 import { z } from '@hono/zod-openapi'
 import { routerStateSchema, serviceReportSchema } from '../contract.ts'
 import type { Operation } from '../decision.ts'
+import { traceparentOf } from '../trace.ts'
 import type { NodeView, ServiceView } from '../view.ts'
 
 const time = () => z.string().openapi({ format: 'date-time' })
@@ -125,6 +126,9 @@ export const operationSchema = z
     status: z.enum(['running', 'done', 'failed']),
     steps: z.array(z.object({ name: z.string(), at: time(), afterMs: z.number() })),
     failure: z.string().nullable(),
+    traceparent: z.string().openapi({
+      description: 'W3C Trace Context: for whoever adds a span of its own to the trace of this move',
+    }),
     report: z
       .object({
         detectMs: milliseconds(),
@@ -161,6 +165,7 @@ export const tokenSchema = z
   .openapi('Token')
 
 /** What goes out as it is: the schemas' arrays are not readonly, and nobody changes them. */
-export const operationBody = (operation: Operation) => operation as z.infer<typeof operationSchema>
+export const operationBody = (operation: Operation) =>
+  ({ ...operation, traceparent: traceparentOf(operation) }) as z.infer<typeof operationSchema>
 export const serviceBody = (view: ServiceView) => view as z.infer<typeof serviceSchema>
 export const nodeBody = (view: NodeView) => view as z.infer<typeof nodeSchema>

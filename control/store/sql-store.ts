@@ -59,6 +59,11 @@ export function createSqlStore(sql: Sql): Store {
     setTokens: (origin, tokens) => sql.write(() => replaceTokens(sql, origin, tokens)),
     addToken: (token) => sql.write(() => insertToken(sql, token)),
     removeToken: (id) => sql.write(() => sql.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0),
+    touch: () =>
+      sql.write(() => {
+        sql.all(`INSERT INTO drains (node, record) VALUES ('', '')`)
+        sql.all(`DELETE FROM drains WHERE node = ''`)
+      }),
     prune: (limits) => sql.write(() => prune(sql, limits)),
   }
 }
@@ -187,29 +192,34 @@ function insertToken(sql: Sql, { id, name, role, node, hash, origin, createdAt, 
   )
 }
 
+/** How many of the oldest rows one pass looks at: it takes some milliseconds, and everybody else waits for that. */
 const pruneRows = 2_000
 
-/** The oldest first, and up to the first that is to be kept, so that what is kept of the events has no gap. */
-function prune(sql: Sql, { before, events, operations }: Prune): boolean {
-  const goneEvents = sql.all(
-    `DELETE FROM events WHERE id IN (
-       SELECT id FROM events WHERE id < max(
-         (SELECT coalesce((SELECT min(id) FROM events WHERE at >= ?), (SELECT max(id) FROM events))),
-         (SELECT max(id) FROM events) - ? + 1) ORDER BY id LIMIT ?) RETURNING id`,
-    before,
-    events,
-    pruneRows,
-  ).length
-  const goneOperations = sql.all(
-    `DELETE FROM operations WHERE rowid IN (
-       SELECT rowid FROM operations WHERE status != 'running'
-         AND (ended_at < ? OR rowid <= (SELECT rowid FROM operations ORDER BY rowid DESC LIMIT 1 OFFSET ?))
-       ORDER BY rowid LIMIT ?) RETURNING id`,
-    before,
-    operations,
-    pruneRows,
-  ).length
+function prune(sql: Sql, limits: Prune): boolean {
+  const goneEvents = pruneEvents(sql, limits)
+  const goneOperations = pruneOperations(sql, limits)
   return goneEvents === pruneRows || goneOperations === pruneRows
+}
+
+/** From the oldest on and without leaving any out, so that what is kept has no gap. The last stays: the next is numbered after it. */
+function pruneEvents(sql: Sql, { before, events }: Prune): number {
+  const last = Number(sql.all('SELECT max(id) AS id FROM events')[0]?.id ?? 0)
+  const oldest = sql.all('SELECT id, at FROM events WHERE id < ? ORDER BY id LIMIT ?', last, pruneRows)
+  const kept = oldest.findIndex(({ id, at }) => String(at) >= before && Number(id) > last - events)
+  const gone = kept === -1 ? oldest : oldest.slice(0, kept)
+  if (gone.length > 0) sql.all('DELETE FROM events WHERE id <= ?', gone.at(-1)!.id!)
+  return gone.length
+}
+
+function pruneOperations(sql: Sql, { before, operations }: Prune): number {
+  const all = Number(sql.all('SELECT count(*) AS count FROM operations')[0]!.count)
+  const ended = sql.all(
+    `SELECT rowid, ended_at FROM operations WHERE status != 'running' ORDER BY rowid LIMIT ?`,
+    pruneRows,
+  )
+  const gone = ended.filter(({ ended_at: at }, i) => i < all - operations || String(at) < before)
+  for (const { rowid } of gone) sql.all('DELETE FROM operations WHERE rowid = ?', rowid!)
+  return gone.length
 }
 
 function readOwners(sql: Sql) {

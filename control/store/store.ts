@@ -113,8 +113,33 @@ export type Store = {
   addToken(token: TokenRecord): Promise<void>
   /** False when there was none. */
   removeToken(id: string): Promise<boolean>
+  /** Writes something and takes it back: rejects when nothing can be stored. */
+  touch(): Promise<void>
   /** Removes at most some thousand rows, so that nobody waits long. True when there may be more to remove. */
   prune(limits: Prune): Promise<boolean>
+}
+
+/** Why nothing can be stored: the disk has no room, another program has locked the file, or the disk or file is broken. */
+export type StorageTrouble = 'full' | 'locked' | 'broken'
+
+/** Nothing of the change was stored, and not because of what it says. The message says what to do. */
+export class StorageError extends Error {
+  override name = 'StorageError' as const
+  readonly trouble: StorageTrouble
+
+  constructor(trouble: StorageTrouble, cause: Error) {
+    super(
+      storageMessages[trouble].replace('%', () => cause.message),
+      { cause },
+    )
+    this.trouble = trouble
+  }
+}
+
+const storageMessages: Readonly<Record<StorageTrouble, string>> = {
+  full: 'the disk under the database is full, and nothing was stored: make room there',
+  locked: 'another program has locked the database, and nothing was stored: end that program',
+  broken: 'the database does not work (%): look at its disk, and at the log of the kernel',
 }
 
 /** Somebody else has minted this epoch or a higher one: a second control on the same store, or a write that seemed to fail. */

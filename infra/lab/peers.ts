@@ -15,6 +15,7 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'curl', package: 'curl' },
   { program: 'keepalived', package: 'keepalived' },
   { program: 'python3', package: 'python3' },
+  { program: 'promtool', package: 'prometheus' },
 ]
 
 const motoVersion = '5.2.1'

@@ -27,6 +27,8 @@ const routes: Readonly<Record<string, { path?: string; body?: unknown; allowed: 
   'GET /readyz': { allowed: everybody },
   'GET /openapi.json': { allowed: everybody },
   'GET /docs': { allowed: everybody },
+  'GET /metrics': { allowed: viewers },
+  'GET /v1/backup': { allowed: admins },
   'GET /v1/services': { allowed: viewers },
   'GET /v1/services/:service': { allowed: viewers },
   'PUT /v1/services/:service': { path: '/v1/services/api', body: {}, allowed: admins },

@@ -7,6 +7,7 @@ import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createLinks } from '../../control/links.ts'
+import { createMetrics } from '../../control/metrics.ts'
 import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
@@ -157,6 +158,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const links = createLinks(time.clock)
   const logged: LogEntry[] = []
   const measured: Measure[] = []
+  const metrics = createMetrics({ ports: { ...time, aliveAt: links.aliveAt }, version: '1.2.3' })
   const ports: ClusterPorts = {
     store,
     clock: time.clock,
@@ -166,7 +168,10 @@ export async function createWorld(options: WorldOptions = {}) {
     openLinks: () => [],
     sleeps: false,
     probe: () => Promise.resolve(null),
-    measure: (measure) => void measured.push(measure),
+    measure: (measure) => {
+      measured.push(measure)
+      metrics.measure(measure)
+    },
     random: Math.random,
     log: (_, entry) => void logged.push(entry),
   }
@@ -187,6 +192,7 @@ export async function createWorld(options: WorldOptions = {}) {
     adapters: [memorySchema],
     makeAdapters: async (config) => adaptersOf(config, adapter),
     fileDeclarations: {},
+    metrics,
     ending: ending.signal,
     ...options.app,
   })
@@ -212,6 +218,7 @@ export async function createWorld(options: WorldOptions = {}) {
     resource,
     logged,
     measured,
+    metrics,
     app,
     call,
     ending,

@@ -40,18 +40,20 @@ export type ControlSettings = {
   readonly services: Readonly<Record<string, unknown>>
   /** Default: a free port of loopback. */
   readonly listen?: string
+  /** Further keys of the configuration. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 /** Writes control's configuration, with a token for every role and node. */
 export function writeControlConfig(settings: ControlSettings): string {
-  const { file, database, nodes, services, listen = '127.0.0.1:0' } = settings
+  const { file, database, nodes, services, listen = '127.0.0.1:0', more } = settings
   const tokens = [
     { name: 'root', role: 'admin', token: adminToken },
     { name: 'ops', role: 'operator', token: operatorToken },
     { name: 'eye', role: 'viewer', token: viewerToken },
     ...nodes.map((node) => ({ name: node, role: 'node', node, token: nodeToken(node) })),
   ]
-  writeFileSync(file, JSON.stringify({ listen, database, tokens, services }, undefined, 2))
+  writeFileSync(file, JSON.stringify({ listen, database, tokens, services, ...more }, undefined, 2))
   return file
 }
 
@@ -77,13 +79,24 @@ export type StartControl = {
   /** How many times as fast as this machine's its clock runs. */
   readonly speed?: number
   readonly env?: Readonly<Record<string, string>>
+  /** A program and its arguments that is to run control, in its own place. */
+  readonly through?: readonly string[]
 }
 
 /** Resolves when it listens; rejects with what it said when it ends before that. */
 export async function startControl(configFile: string, options: StartControl = {}): Promise<ControlProcess> {
-  const { speed = 1, env = {} } = options
+  const { speed = 1, env = {}, through = [] } = options
   const clock = speed === 1 ? [] : ['--import', fastClock]
-  const child = spawn(process.execPath, [...clock, holdfastProgram, 'control', '--config', configFile], {
+  const [program, ...args] = [
+    ...through,
+    process.execPath,
+    ...clock,
+    holdfastProgram,
+    'control',
+    '--config',
+    configFile,
+  ]
+  const child = spawn(program!, args, {
     env: { ...environment, CLOCK_SPEED: String(speed), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

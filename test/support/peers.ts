@@ -53,6 +53,7 @@ export const keepalived: Requirement = programRequirement('keepalived')
 export const nftables: Requirement = programRequirement('nft')
 export const iproute2: Requirement = programRequirement('ip')
 export const curl: Requirement = programRequirement('curl')
+export const promtool: Requirement = programRequirement('promtool')
 
 /** A program on PATH or in the folders for administrators, which PATH of an ordinary user leaves out. */
 export function programRequirement(program: string): Requirement {
