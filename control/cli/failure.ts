@@ -20,4 +20,4 @@ export function describeFailure(error: unknown): string {
 }
 
 /** By name: importing the modules that define them would make every command as slow to start as control. */
-const expectedNames: readonly string[] = ['UsageError', 'CommandError', 'DatabaseError', 'ListenError']
+const expectedNames: readonly string[] = ['UsageError', 'CommandError', 'DatabaseError', 'ListenError', 'TlsError']
