@@ -25,7 +25,7 @@ import {
 import { isFenced, noteEpoch } from './rules/fencing.ts'
 import { passTime } from './rules/flap.ts'
 import { hearAnswers, judgeLan, strongestRival } from './rules/lan.ts'
-import { remind } from './rules/levels.ts'
+import { contestOver, liftContest, remind } from './rules/levels.ts'
 import { hearProgress } from './rules/moves.ts'
 import { acknowledge, drain, goOnDraining, hold, release, undrain } from './rules/operators.ts'
 import { failbackDelay, judgeSites, leaveAt } from './rules/sites.ts'
@@ -160,6 +160,7 @@ function hearLink(turn: Turn, node: string, link: 'open' | 'closed'): boolean {
 function judge(turn: Turn): void {
   if (isFenced(turn) || turn.state.memory.hold !== null) return
   noteSuspicion(turn)
+  liftContest(turn)
   if (!followTarget(turn) && !judgeLan(turn)) judgeSites(turn)
   const { memory, owner } = turn.state
   if (memory.pinnedSite !== null && owner?.site !== memory.pinnedSite) remember(turn, { pinnedSite: null })
@@ -193,6 +194,7 @@ function wakeAt(turn: Turn): number | null {
     rivals && suspect !== null ? leaveAt(turn) : null,
     recovering === null ? null : recovering.since + failbackDelay(turn),
     owner !== null && Object.hasOwn(state.drained, owner.node) ? state.drainAt : null,
+    state.contested === null ? null : contestOver(state.contested),
     moves.length > 0 && moves.length >= policy.flap.moves ? moves[0]! + policy.flap.perMs : null,
   ]
   const future = at.filter((deadline) => deadline !== null && deadline > now.ms)

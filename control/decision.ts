@@ -107,6 +107,8 @@ export type Decision = {
   readonly members: Readonly<Record<string, Member>>
   readonly confirming: Confirming | null
   readonly dualActive: boolean
+  /** The node that was told that it is active beside the owner, and may keep out because of it; and since when. */
+  readonly contested: { readonly node: string; readonly since: number } | null
   readonly move: Move | null
   readonly memory: Memory
   /** Nodes that are being emptied, and who asked for it. */
@@ -261,6 +263,7 @@ export function beginDecision(beginning: Beginning): Decision {
     members: Object.fromEntries(members.map((member) => [member.node, member])),
     confirming: null,
     dualActive: false,
+    contested: null,
     move,
     memory,
     drained,

@@ -18,8 +18,7 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 
 /** Files without input, output, clock, random, log or await: functions of their arguments. */
 const pure = (name: string): boolean =>
-  /^node-agent\/(vrrp|wire)\//.test(name) ||
-  /^control\/rules\//.test(name) ||
+  /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
     ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
@@ -47,6 +46,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
     may: /^(node:|zod$|hono|@hono\/|node-agent\/|control\/(contract|config-file)\.ts$)/,
   },
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
+  { who: /^control\/import\//, may: /^(yaml$|control\/import\/)/ },
   { who: /^control\/(node|cli)\//, may: /^(?!.*test\/).+/ },
   {
     who: /^control\//,

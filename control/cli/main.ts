@@ -5,7 +5,9 @@
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
  */
-import { Command, CommanderError, Option } from 'commander'
+import './compile-cache.mjs'
+import { Argument, Command, CommanderError, Option } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { describeFailure, UsageError } from './failure.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
@@ -15,6 +17,7 @@ const json = () => new Option('--json', 'print JSON instead of text')
 function program(): Command {
   const holdfast = new Command('holdfast')
     .description('Keeps a service reachable at one address while machines, links, sites and clouds fail.')
+    .version(manifest.version, '-V, --version', 'print the version')
     .showSuggestionAfterError()
     .showHelpAfterError('Try holdfast --help.')
     .exitOverride()
@@ -77,6 +80,22 @@ function program(): Command {
     .addOption(json())
     .addOption(new Option('--interval <duration>', 'advertisement interval').default('100ms'))
     .action(async (options) => (await import('./demo.ts')).runDemoCommand(options))
+
+  holdfast
+    .command('import')
+    .description('Write an agent configuration from keepalived’s, and say what it could not carry over.')
+    .argument('<file>', 'keepalived.conf; what it includes is read too')
+    .option('--output <file>', 'write here instead of to standard output')
+    .option('--force', 'replace the output file if it exists')
+    .option('--config-id <id>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
+    .addOption(json())
+    .action(async (file, options) => (await import('./import.ts')).runImportCommand(file, options))
+
+  holdfast
+    .command('completion')
+    .description('Print a script that completes commands and flags when you press the tab key.')
+    .addArgument(new Argument('<shell>', 'the shell to complete in').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell) => (await import('./completion.ts')).runCompletionCommand(shell, holdfast))
 
   for (const command of holdfast.commands)
     command.exitOverride().showHelpAfterError(`Try holdfast ${command.name()} --help.`)

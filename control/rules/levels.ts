@@ -2,7 +2,7 @@
  * What nodes are told again and again until they say that they have heard it: who owns, to keep out, to go back to
  * their own priority. Each is judged on the node's own report, so that a lost command is only late.
  */
-import { isFresh, type Member } from '../decision.ts'
+import { isFresh, type Member, ownerLook } from '../decision.ts'
 import { isMoving } from './moves.ts'
 import { changeMember, command, isDrained, nextId, sameElection, type Turn } from './turn.ts'
 
@@ -26,9 +26,31 @@ export function tellOwner(turn: Turn): void {
   }
 }
 
-/** A node that is active and not the owner, while the owner says that it is active too. */
+/** A node that is active and not the owner, while the owner says that it is active too. It may keep out from then on. */
 export function tellContested(turn: Turn, node: string): void {
-  if (turn.state.members[node]?.epochSeen != null) tell(turn, node, true)
+  if (turn.state.members[node]?.epochSeen == null) return
+  tell(turn, node, true)
+  turn.state = { ...turn.state, contested: { node, since: turn.now.ms } }
+}
+
+/**
+ * How long a node that lost a split is left out before it may try again, in milliseconds. Only by trying can anybody
+ * find out whether the LAN has healed.
+ */
+const contestMs = 60_000
+
+/** Lets the loser of a split take part again: at once when the owner is not well, or after a while. */
+export function liftContest(turn: Turn): void {
+  const { contested, owner } = turn.state
+  if (contested === null) return
+  const well = ownerLook(turn.state, turn.now) === 'active' && owner?.node !== contested.node
+  if (well && turn.now.ms < contestOver(contested)) return
+  turn.state = { ...turn.state, contested: null }
+  tell(turn, contested.node, false)
+}
+
+export function contestOver({ since }: { readonly since: number }): number {
+  return since + contestMs
 }
 
 function tell(turn: Turn, node: string, contested: boolean): void {

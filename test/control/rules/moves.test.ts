@@ -143,4 +143,29 @@ describe('nodes that remember epochs are told who owns', () => {
       'n2: n1 at 1, contested',
     ])
   })
+
+  describe('the loser of a split that keeps out', () => {
+    const split = () => {
+      const it = world({ node: 'n1', epoch: 1 })
+      it.report('n1', 'active', { epochSeen: 1 })
+      it.report('n2', 'active', { epochSeen: 1 })
+      it.report('n1', 'active', { epochSeen: 1, answers: [it.asked()!] })
+      it.report('n2', 'backup', { epochSeen: 1 })
+      return it
+    }
+
+    test('is let in again at once when the owner is not well', () => {
+      expect(told(split().report('n1', 'fault', { healthy: false, epochSeen: 1 }))).toEqual(['n2: n1 at 1'])
+      expect(told(split().hear({ kind: 'disconnected', node: 'n1' }))).toEqual(['n2: n1 at 1'])
+    })
+
+    test('and after a while, since only by trying it can be known whether the LAN has healed', () => {
+      const it = split()
+      const seen: string[] = []
+      for (let second = 0; second < 61; second++) {
+        seen.push(...told(it.pass(1_000)), ...told(it.report('n1', 'active', { epochSeen: 1 })))
+      }
+      expect(seen).toEqual(['n2: n1 at 1'])
+    })
+  })
 })
