@@ -10,7 +10,7 @@ import { commandsSchema, type RefusedService, type RouterState } from '../../con
 import { type RunningControl, runControl } from '../../control/node/main.ts'
 import { expiryWarning, TlsError } from '../../control/node/tls.ts'
 import type { LogEntry } from '../../control/ports.ts'
-import { createFolder, startControl } from '../support/control-process.ts'
+import { createFolder, runHoldfast, startControl } from '../support/control-process.ts'
 import { eventually } from '../support/eventually.ts'
 import { serviceReport } from './world.ts'
 
@@ -338,6 +338,12 @@ test.each([
   const warning = expiryWarning('a.pem', new Date('2026-11-22T00:00:00Z'), new Date(now))
   if (says === null) expect(warning).toBe(null)
   else expect(warning).toMatch(says)
+})
+
+test('the command says so in one line', async () => {
+  const config = writeConfig('one-line', { tls: { certificate: 'none.pem', key: 'none.key' } })
+  const { code, stderr } = await runHoldfast(['control', '--config', config])
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^holdfast: tls\.certificate: .*no such file[^\n]*\n$/)])
 })
 
 test('a path of a certificate may be anywhere', async () => {
