@@ -372,6 +372,7 @@ const alarming: ReadonlySet<string> = new Set([
   'drain-waits',
   'suppressed',
   'unreachable',
+  'origin-down',
   'not-named',
 ])
 

@@ -24,6 +24,7 @@ import type { ClusterPorts, Declared } from './ports.ts'
 import { createProbes, type Probes } from './probes.ts'
 import type { Binding } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
+import { awaitsProbe } from './rules/moves.ts'
 import type { ServiceConfig } from './service-config.ts'
 import { type Change, type EventRecord, StaleEpochError, type Stored } from './store/store.ts'
 
@@ -137,7 +138,7 @@ function begin(input: UnitInput): Work {
     policy: policyOf(service, declared),
     decision,
     bindings: undefined as unknown as Bindings,
-    probes: createProbes({ ports, rearm: input.rearm, said: say }),
+    probes: createProbes({ ports, rearm: input.rearm, said: say, isAwaited: () => awaitsProbe(work.decision) }),
     backlog,
     queue: Promise.resolve(),
     notBefore: Number.NEGATIVE_INFINITY,
@@ -239,7 +240,13 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   const { members } = work.decision
   const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
   const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
-  work.decision = { ...work.decision, members: Object.fromEntries(named), origins: Object.fromEntries(probed) }
+  const reachable = declared.config.probe === null ? null : work.decision.reachable
+  work.decision = {
+    ...work.decision,
+    members: Object.fromEntries(named),
+    origins: Object.fromEntries(probed),
+    reachable,
+  }
   const { owner } = work.decision
   // An owner that may not take part any more will not come back: its silence is an answer.
   if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {

@@ -22,7 +22,9 @@ const pure = (name: string): boolean =>
   /^control\/rules\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
-    ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile'].map((name) => `control/${name}.ts`),
+    ...['decide', 'decision', 'deadlines', 'health', 'operation', 'plan', 'reconcile'].map(
+      (name) => `control/${name}.ts`,
+    ),
   ].includes(name)
 
 /** Every module that a file names: static, dynamic and type imports, and re-exports. */

@@ -21,6 +21,7 @@ import type { Store } from '../store/store.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { probe } from './probe.ts'
 
 export type RunControl = {
   readonly configFile: string
@@ -137,7 +138,7 @@ function createPorts({ store, links, log }: PortsInput): ClusterPorts {
     aliveAt: links.aliveAt,
     openLinks: () => [],
     sleeps: false,
-    probe: () => Promise.resolve('no probe is made in this version'),
+    probe,
     measure: () => undefined,
     random: Math.random,
     log,
