@@ -98,9 +98,10 @@ export async function forget(work: Work, { service, by, reason }: ServiceRequest
     text,
     detail: { by, reason },
   }
-  await unit.forget({ declaration: { service, record: null }, events: [event] })
+  const events = await unit.forget({ declaration: { service, record: null }, events: [event] })
   units.delete(service)
   declarations.delete(service)
   deadlines.set(unit, null)
+  publish(work, { events, operations: [] })
   return true
 }

@@ -11,6 +11,7 @@ import type { Env } from './auth.ts'
 import { ProblemError, respond } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
+import { edgeRoutes } from './routes/edge.ts'
 import { eventRoutes } from './routes/events.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
@@ -39,7 +40,7 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
     input.store.lastEventId()
     return context.json({ status: 'ready' })
   })
-  for (const router of [serviceRoutes, operationRoutes, nodeRoutes, eventRoutes, agentRoutes])
+  for (const router of [serviceRoutes, operationRoutes, nodeRoutes, eventRoutes, edgeRoutes, agentRoutes])
     app.route('/', router(input))
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Holdfast control', version: '0.1.0' } })
 

@@ -57,8 +57,8 @@ export type Unit = {
   handle(event: ServiceEvent): Promise<readonly Effect[]>
   /** Goes on with another configuration once `change` is durable; what is the same in both goes on undisturbed. */
   redeclare(declared: Declared, change: Change): Promise<void>
-  /** Ends once `change` is durable. */
-  forget(change: Change): Promise<void>
+  /** Ends once `change` is durable, and resolves with its events. */
+  forget(change: Change): Promise<readonly EventRecord[]>
   start(): void
   deadline(): number | null
   tick(now: Moment): void
@@ -95,8 +95,9 @@ export function createUnit(input: UnitInput): Unit {
     redeclare: (declared, change) => inTurn(work, () => redeclare(work, declared, change)),
     forget: (change) =>
       inTurn(work, async () => {
-        await save(work, change)
+        const events = await save(work, change)
         end(work)
+        return events
       }),
     start: () => {
       work.bindings.start()
@@ -227,9 +228,9 @@ function adopt(work: Work): void {
 }
 
 async function redeclare(work: Work, declared: Declared, change: Change): Promise<void> {
+  let events: readonly EventRecord[]
   try {
-    const events = await save(work, change)
-    work.published({ events, operations: [] })
+    events = await save(work, change)
   } catch (error) {
     for (const adapter of declared.adapters.values()) adapter.dispose()
     throw error
@@ -255,6 +256,7 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   work.bindings.become(declared)
   work.bindings.start()
   work.probes.start(declared.config)
+  work.published({ events, operations: [] })
   // What the old words did not allow may be due by the new ones.
   handle(work, { kind: 'tick' }).catch(() => undefined)
 }

@@ -34,6 +34,7 @@ describe('roles', () => {
     { method: 'GET', path: '/v1/services/web/owner?node=n1', allowed: people },
     { method: 'GET', path: '/v1/nodes', allowed: people },
     { method: 'GET', path: '/v1/events', allowed: people },
+    { method: 'GET', path: '/v1/edge', allowed: people },
     { method: 'GET', path: '/v1/operations/op-x', allowed: people },
     { method: 'POST', path: '/v1/services/web/switchover', body: {}, allowed: ['operator', 'admin'] },
     { method: 'POST', path: '/v1/nodes/n1/report', body: report(), allowed: ['node n1'] },
@@ -330,6 +331,7 @@ describe('shapes', () => {
     const it = await createWorld({ services: { web: webService } })
     const document = (await (await it.call('GET', '/openapi.json', null)).json()) as { paths: object }
     expect(Object.keys(document.paths).sort()).toEqual([
+      '/v1/edge',
       '/v1/events',
       '/v1/nodes',
       '/v1/nodes/{node}/report',
