@@ -22,7 +22,7 @@ const pure = (name: string): boolean =>
   /^control\/rules\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
-    ...['decide', 'decision', 'deadlines', 'health', 'operation', 'plan', 'reconcile'].map(
+    ...['decide', 'decision', 'deadlines', 'edge/known', 'edge/route', 'health', 'operation', 'plan', 'reconcile'].map(
       (name) => `control/${name}.ts`,
     ),
   ].includes(name)
@@ -50,6 +50,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   },
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
   { who: /^control\/(node|cli)\//, may: /^(?!.*test\/).+/ },
+  { who: /^control\/edge\//, may: /^(cloudflare:|zod$|control\/edge\/)/ },
   {
     who: /^control\//,
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,

@@ -1,5 +1,5 @@
 /** What control tells the edge, `GET /v1/edge`: which service answers to which hosts, and where each request may go. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const edgeSiteSchema = z.object({
   site: z.string(),
