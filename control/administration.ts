@@ -74,7 +74,7 @@ export async function declare(work: Work, { service, declared, record }: Declara
   if (unit !== undefined) await unit.redeclare(declared, change)
   else {
     const events = await ports.store.write(change)
-    const added = addUnit(work, { service, declared, stored: ports.store.load(), awake: true })
+    const added = addUnit(work, { service, declared, stored: ports.store.recall(service), awake: true })
     publish(work, { events, operations: [] })
     added.start()
     await added.handle({ kind: 'tick' })

@@ -27,7 +27,7 @@ import type { EdgeMap } from './edge/contract.ts'
 import { createEdgeView } from './edge-view.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
-import type { DeclarationRecord, DrainRecord, EventRecord, Stored } from './store/store.ts'
+import type { DeclarationRecord, DrainRecord, EventRecord, StoredService } from './store/store.ts'
 import { createUnit, type Unit } from './unit.ts'
 import { type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
 
@@ -204,7 +204,7 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
   return work
 }
 
-type Addition = { service: string; declared: Declared; stored: Stored; awake: boolean }
+type Addition = { service: string; declared: Declared; stored: StoredService; awake: boolean }
 
 export function addUnit(work: Work, { service, declared, stored, awake }: Addition): Unit {
   const { ports, nodes, drains, run } = work

@@ -26,14 +26,14 @@ import type { Binding } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
 import { awaitsProbe } from './rules/moves.ts'
 import type { ServiceConfig } from './service-config.ts'
-import { type Change, type EventRecord, StaleEpochError, type Stored } from './store/store.ts'
+import { type Change, type EventRecord, StaleEpochError, type StoredService } from './store/store.ts'
 
 /** What the service hands to the cluster around it. */
 export type UnitInput = {
   readonly service: string
   readonly declared: Declared
   readonly ports: ClusterPorts
-  readonly stored: Pick<Stored, 'owners' | 'epochs' | 'memories' | 'running'>
+  readonly stored: StoredService
   readonly members: readonly Member[]
   readonly drained: Readonly<Record<string, Asked>>
   readonly run: string
@@ -221,7 +221,7 @@ async function save(work: Work, change: Change): Promise<readonly EventRecord[]>
 
 /** The store knows better: another control minted an epoch, or a write that seemed to fail did not. */
 function adopt(work: Work): void {
-  const stored = work.ports.store.load().owners[work.service]
+  const stored = work.ports.store.recall(work.service).owners[work.service]
   if (stored === undefined || stored.epoch <= work.decision.epoch) return
   work.decision = { ...work.decision, owner: stored, epoch: stored.epoch, confirming: null }
   work.bindings.follow()

@@ -1,7 +1,7 @@
 /**
  * What control takes and how fast it decides, beside a bare Hono route that makes the same row durable.
  *
- *   npm run bench:control -- [--quick] [--json] [--write] [--profile DIR]
+ *   npm run bench:control -- [--quick] [--only links,posts,many,growth] [--json] [--write] [--profile DIR]
  *
  * Agents, load and control are processes of their own on loopback, with real WebSockets and a real database file.
  * `--write` puts the tables into RESULTS.md; `--profile` leaves a profile of each control for V8's tools.
@@ -18,14 +18,17 @@ import type { Pair } from './control-load.ts'
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'links,posts,many,growth' },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     profile: { type: 'string' },
   },
 })
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
-const floodMs = options.quick ? 1_000 : 5_000
-const rounds = options.quick ? 30 : 200
+const floodMs = options.quick ? 800 : 5_000
+const rounds = options.quick ? 12 : 200
+/** Before memory or an idle processor is looked at. */
+const settleMs = options.quick ? 500 : 2_000
 
 /** Pairs of nodes with so many services each. */
 function pairsOf(count: number, services = 1): Pair[] {
@@ -56,14 +59,14 @@ async function measureLinks(agents: number) {
   const pairs = pairsOf(Math.max(1, agents / 2))
   const control = await controlFor(pairs)
   const load = startLoad()
-  await sleep(1_000)
+  await sleep(settleMs)
   const empty = control.rssMb()
   await load.run({ kind: 'connect', url: control.url, pairs, alone: agents === 1 })
-  await sleep(2_000)
+  await sleep(settleMs)
   const perAgentKb = (1_024 * (control.rssMb() - empty)) / agents
   const idleFrom = control.cpuMs()
-  await sleep(2_000)
-  const idlePercent = (control.cpuMs() - idleFrom) / 20
+  await sleep(settleMs)
+  const idlePercent = (100 * (control.cpuMs() - idleFrom)) / settleMs
   const decided = await load.run({ kind: 'failovers', rounds, perSecond: 0 })
   const { perSecond, acknowledgedMs } = await load.run({ kind: 'flood', ms: floodMs })
   const busyRate = Math.round(perSecond / 3)
@@ -122,11 +125,11 @@ async function measureMany(services: number) {
   const connecting = performance.now()
   await load.run({ kind: 'connect', url: control.url, pairs, alone: false })
   const connectMs = performance.now() - connecting
-  await sleep(2_000)
+  await sleep(settleMs)
   const mb = control.rssMb()
   const idleFrom = control.cpuMs()
-  await sleep(3_000)
-  const idlePercent = (control.cpuMs() - idleFrom) / 30
+  await sleep(settleMs)
+  const idlePercent = (100 * (control.cpuMs() - idleFrom)) / settleMs
   const get = (path: string, times: number) =>
     load.run({ kind: 'gets', url: control.url, path, token: viewerToken, times })
   const one = spread(await get('/v1/services/one', options.quick ? 100 : 1_000))
@@ -168,10 +171,11 @@ async function measureGrowth() {
   const again = await control.restart()
   const more = startLoad()
   await more.run({ kind: 'connect', url: again.url, pairs, alone: false })
-  const failovers = options.quick ? 50 : 400
+  const failovers = options.quick ? 20 : 400
   await more.run({ kind: 'failovers', rounds: failovers, perSecond: 0 })
+  await sleep(200)
   const idleFrom = sizeOf(control.database)
-  await sleep(options.quick ? 1_500 : 5_000)
+  await sleep(settleMs)
   const idleBytes = sizeOf(control.database) - idleFrom
   const headers = { authorization: `Bearer ${viewerToken}` }
   const page = await fetch(`${again.url}/v1/events?since=0&limit=1000`, { headers })
@@ -191,23 +195,42 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 type Found = {
-  links: Awaited<ReturnType<typeof measureLinks>>[]
-  posts: Awaited<ReturnType<typeof measurePosts>>[]
-  many: Awaited<ReturnType<typeof measureMany>>
-  growth: Awaited<ReturnType<typeof measureGrowth>>
+  readonly links: readonly Awaited<ReturnType<typeof measureLinks>>[]
+  readonly posts: readonly Awaited<ReturnType<typeof measurePosts>>[]
+  readonly many: Awaited<ReturnType<typeof measureMany>> | null
+  readonly growth: Awaited<ReturnType<typeof measureGrowth>> | null
 }
 
 function describe({ links, posts, many, growth }: Found): string {
-  const linkRows = links.map((row) => [
+  return [
+    ...(links.length > 0 ? [describeLinks(links)] : []),
+    ...(posts.length > 0 ? [describePosts(posts)] : []),
+    ...(many === null ? [] : [describeMany(many)]),
+    ...(growth === null ? [] : [describeGrowth(growth)]),
+  ].join('\n\n')
+}
+
+function describeLinks(links: Found['links']): string {
+  const rows = links.map((row) => [
     whole(row.agents),
     whole(row.perSecond),
     both(row.acknowledged),
     both(row.decided),
     Number.isFinite(row.busy.p50) ? `${both(row.busy)} at ${whole(row.busyRate)}/s` : '–',
-    whole(row.perAgentKb),
+    row.agents < 10 ? '–' : whole(row.perAgentKb),
     `${row.idlePercent.toFixed(1)} %`,
   ])
-  const postRows = posts.map((row) => [
+  return [
+    'Agents with a link each, in pairs of one service. A report: one that changes something, so that its node’s row is',
+    'written. Durable: from the first of ten reports until the tenth’s acknowledgement. Decision: from the rival’s',
+    'report, the owner’s link being closed, until the rival’s link carries the new owner, durably; p50 / p99 in ms.',
+    '',
+    table(['agents', 'reports/s', 'ten durable', 'decision', 'decision under load', 'KB/agent', 'idle CPU'], rows),
+  ].join('\n')
+}
+
+function describePosts(posts: Found['posts']): string {
+  const rows = posts.map((row) => [
     whole(row.connections),
     whole(row.control),
     both(row.controlMs),
@@ -215,20 +238,18 @@ function describe({ links, posts, many, growth }: Found): string {
     both(row.bareMs),
     (row.control / row.bare).toFixed(2),
   ])
-  const { node } = many
   return [
-    'Agents with a link each, in pairs of one service. A report: one that changes something, so that its node’s row is',
-    'written. Durable: from the first of ten reports until the tenth’s acknowledgement. Decision: from the rival’s',
-    'report, the owner’s link being closed, until the rival’s link carries the new owner, durably; p50 / p99 in ms.',
-    '',
-    table(['agents', 'reports/s', 'ten durable', 'decision', 'decision under load', 'KB/agent', 'idle CPU'], linkRows),
-    '',
     'The same reports posted over HTTP, one after the other on each connection, beside a bare Hono route that writes',
     'the same row into the same kind of database (FULL, commits in groups) and does nothing else. p50 / p99 in ms.',
     '',
-    table(['connections', 'control/s', 'ms', 'bare route/s', 'ms', 'ratio'], postRows),
-    '',
-    `${whole(many.services)} services in one database, on ${whole((2 * many.services) / node.services)} nodes.`,
+    table(['connections', 'control/s', 'ms', 'bare route/s', 'ms', 'ratio'], rows),
+  ].join('\n')
+}
+
+function describeMany({ services, node, ...many }: NonNullable<Found['many']>): string {
+  const lost = `a node with ${node.services} services is lost: first and last new owner`
+  return [
+    `${whole(services)} services in one database, on ${whole((2 * services) / node.services)} nodes.`,
     '',
     table(
       ['what', 'measured'],
@@ -241,17 +262,18 @@ function describe({ links, posts, many, growth }: Found): string {
         ['GET /v1/services/one, p50 / p99', `${both(many.one)} ms`],
         ['GET /v1/services, all of them, p50 / p99', `${both(many.all)} ms`],
         ['decision about one service, p50 / p99', `${both(many.decided)} ms`],
-        [
-          `a node with ${node.services} services is lost: first and last new owner`,
-          `${ms(node.firstMs)} ms, ${ms(node.lastMs)} ms`,
-        ],
+        [lost, `${ms(node.firstMs)} ms, ${ms(node.lastMs)} ms`],
         ['database', `${many.sizeMb.toFixed(1)} MB`],
       ],
     ),
-    '',
-    `Growth: ${whole(growth.bytes)} bytes for each failover, with its ${growth.eventsEach.toFixed(1)} events, its operation and its report;`,
-    `${growth.idleBytes} bytes while agents only say that they are alive. A hundred failovers a day are`,
-    `${((growth.bytes * 100 * 365) / 2 ** 20).toFixed(0)} MB a year, before \`retention\` removes what is old.`,
+  ].join('\n')
+}
+
+function describeGrowth({ bytes, eventsEach, idleBytes }: NonNullable<Found['growth']>): string {
+  return [
+    `Growth: ${whole(bytes)} bytes for each failover, with its ${eventsEach.toFixed(1)} events, its operation and its report;`,
+    `${idleBytes} bytes while agents only say that they are alive. A hundred failovers a day are`,
+    `${((bytes * 100 * 365) / 2 ** 20).toFixed(0)} MB a year, before \`retention\` removes what is old.`,
   ].join('\n')
 }
 
@@ -278,17 +300,15 @@ function writeResults(text: string): void {
 }
 
 async function main(): Promise<void> {
+  const chosen = new Set(options.only.split(','))
   const links = []
-  for (const agents of [1, 100, 1_000]) {
-    links.push(await measureLinks(agents))
-    process.stderr.write(`  ${agents} agents measured\n`)
-  }
   const posts = []
-  for (const connections of [1, 100]) posts.push(await measurePosts(connections))
-  process.stderr.write('  the bare route measured\n')
-  const many = await measureMany(10_000)
-  process.stderr.write('  10,000 services measured\n')
-  const found = { links, posts, many, growth: await measureGrowth() }
+  for (const agents of chosen.has('links') ? [1, 100, ...(options.quick ? [] : [1_000])] : [])
+    links.push(await measureLinks(agents))
+  for (const connections of chosen.has('posts') ? [1, 100] : []) posts.push(await measurePosts(connections))
+  const many = chosen.has('many') ? await measureMany(10_000) : null
+  const growth = chosen.has('growth') ? await measureGrowth() : null
+  const found = { links, posts, many, growth }
   const text = `${conditions()}\n\n${describe(found)}`
   console.log(options.json ? JSON.stringify({ conditions: conditions(), ...found }) : text)
   if (options.write) writeResults(text)
