@@ -5,6 +5,7 @@ import {
   acknowledged,
   connect,
   createAgent,
+  disconnect,
   failOver,
   flood,
   reportOf,
@@ -75,10 +76,10 @@ async function change(team: Team): Promise<number[]> {
   const took = await failOver(active, other, url)
   team.active = other
   team.other = active
-  if (!alone) {
-    await connect(active, url)
-    await acknowledged(active)
-  }
+  // Its last word is that it is backup now, or control would believe the one before as soon as it is connected again.
+  await connect(active, url)
+  await acknowledged(active)
+  if (alone) await disconnect(active)
   return took
 }
 

@@ -281,7 +281,8 @@ function conditions(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: import.meta.dirname })
   const model = cpus()[0]?.model.trim() ?? 'unknown'
   return [
-    `\`npm run bench:control${options.quick ? ' -- --quick' : ''}\` at ${commit.trim()}: ${cpus().length} × ${model}, Linux ${release()}, Node ${process.version},`,
+    `\`npm run bench:control${options.quick ? ' -- --quick' : ''}\` at ${commit.trim()}:`,
+    `${cpus().length} × ${model}, Linux ${release()}, Node ${process.version},`,
     'with the agents on the same machine and its processors. Only ratios mean anything elsewhere.',
   ].join('\n')
 }
