@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { EdgeMap } from '../../control/edge/contract.ts'
 import type { Probe } from '../../control/ports.ts'
 import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
+import { eventually } from '../support/eventually.ts'
 import { begin, talk } from './scenario-world.ts'
 
 const down = new Set<string>()
@@ -42,7 +43,24 @@ async function world(more: Partial<ServiceConfig> = {}) {
     const map = response.status === 200 ? ((await response.json()) as EdgeMap) : null
     return { status: response.status, etag: response.headers.get('etag')!, map }
   }
-  return { ...it, get, talk: (ms: number) => talk(it, ms, states) }
+  // A request is authenticated in real time and waits in the clock's: it has to wait before that clock goes on, or
+  // it would find the change already there and never have waited at all.
+  let waiters = 0
+  const { subscribe } = it.cluster
+  it.cluster.subscribe = (listener) => {
+    waiters += 1
+    return subscribe(listener)
+  }
+  const wait = async (query: string, etag: string) => {
+    const before = waiters
+    const answer = get(query, etag)
+    await eventually(
+      () => waiters,
+      (now) => expect(now).toBe(before + 1),
+    )
+    return { answer }
+  }
+  return { ...it, get, wait, talk: (ms: number) => talk(it, ms, states) }
 }
 
 const sitesOf = (map: EdgeMap | null) => map?.routes[0]?.sites.map(({ site, healthy }) => `${site} ${healthy}`)
@@ -103,42 +121,39 @@ test('304 as long as nothing changes, and another ETag when something has', asyn
 test('a wait ends at once when the owner changes', async () => {
   const it = await world()
   const { etag } = await it.get()
-  const waiting = it.get('?wait=20s', etag)
-  await it.idle()
+  const waiting = await it.wait('?wait=20s', etag)
   const asked = it.clock.now()
   await it.cluster.switchover({ service: 'web', to: 'n2', by: 'ops', reason: null })
-  expect((await waiting).map?.routes[0]?.owner).toEqual({ node: 'n2', site: 'dc2' })
+  expect((await waiting.answer).map?.routes[0]?.owner).toEqual({ node: 'n2', site: 'dc2' })
   expect(it.clock.now()).toBe(asked)
 })
 
 test('and when the probes of an origin that is not the owner’s change their mind', async () => {
   const it = await world()
   const { etag } = await it.get()
-  const waiting = it.get('?wait=20s', etag)
+  const waiting = await it.wait('?wait=20s', etag)
   down.add('dc2.test')
   await it.talk(1_500)
-  expect(sitesOf((await waiting).map)).toEqual(['dc1 true', 'aws true', 'dc2 false'])
+  expect(sitesOf((await waiting.answer).map)).toEqual(['dc1 true', 'aws true', 'dc2 false'])
 })
 
 test('and when a service is declared anew, or forgotten', async () => {
   const it = await world()
   const { etag } = await it.get()
-  const first = it.get('?wait=20s', etag)
-  await it.idle()
+  const first = await it.wait('?wait=20s', etag)
   const config = { ...serviceDefaults, ...service, hosts: ['other.example.com'] }
   await it.cluster.declare('web', { config, adapters: new Map(), origin: 'api' }, null)
-  const { map, etag: later } = await first
+  const { map, etag: later } = await first.answer
   expect(map?.routes[0]?.hosts).toEqual(['other.example.com'])
-  const second = it.get('?wait=20s', later)
-  await it.idle()
+  const second = await it.wait('?wait=20s', later)
   await it.cluster.forget({ service: 'web', by: 'root', reason: null })
-  expect((await second).map?.routes).toEqual([])
+  expect((await second.answer).map?.routes).toEqual([])
 })
 
 test('a wait that is over says that nothing has changed', async () => {
   const it = await world()
   const { etag } = await it.get()
-  const waiting = it.get('?wait=2s', etag)
+  const waiting = await it.wait('?wait=2s', etag)
   await it.talk(2_500)
-  expect((await waiting).status).toBe(304)
+  expect((await waiting.answer).status).toBe(304)
 })
