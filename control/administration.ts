@@ -76,7 +76,7 @@ export async function declare(work: Work, { service, declared, record }: Declara
   if (unit !== undefined) await unit.redeclare(declared, change)
   else {
     const events = await ports.store.write(change)
-    const added = addUnit(work, { service, declared, stored: ports.store.load(), awake: true })
+    const added = addUnit(work, { service, declared, stored: ports.store.recall(service), awake: true })
     publish(work, { events, operations: [] })
     added.start()
     await added.handle({ kind: 'tick' })
@@ -100,9 +100,10 @@ export async function forget(work: Work, { service, by, reason }: ServiceRequest
     text,
     detail: { by, reason },
   }
-  await unit.forget({ declaration: { service, record: null }, events: [event] })
+  const events = await unit.forget({ declaration: { service, record: null }, events: [event] })
   units.delete(service)
   declarations.delete(service)
   deadlines.set(unit, null)
+  publish(work, { events, operations: [] })
   return true
 }

@@ -18,6 +18,7 @@ import { backupRoutes } from './routes/backup.ts'
 import { createRouter, type RouteInput } from './routes/context.ts'
 import { declarationRoutes } from './routes/declarations.ts'
 import { docsPage } from './routes/docs.ts'
+import { edgeRoutes } from './routes/edge.ts'
 import { eventRoutes } from './routes/events.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { nodeRoutes } from './routes/nodes.ts'
@@ -38,6 +39,7 @@ const routers = [
   operationRoutes,
   nodeRoutes,
   eventRoutes,
+  edgeRoutes,
   tokenRoutes,
   agentRoutes,
   metricsRoutes,

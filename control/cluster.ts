@@ -23,10 +23,12 @@ import {
   type Refusal,
   type ServiceEvent,
 } from './decision.ts'
+import type { EdgeMap } from './edge/contract.ts'
+import { createEdgeView } from './edge-view.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { isOverdue } from './retention.ts'
-import type { DeclarationRecord, DrainRecord, EventRecord, Stored } from './store/store.ts'
+import type { DeclarationRecord, DrainRecord, EventRecord, StoredService } from './store/store.ts'
 import { createUnit, type Unit } from './unit.ts'
 import { type NodeView, type ServiceView, viewNode, viewService } from './view.ts'
 
@@ -78,6 +80,8 @@ export type Cluster = {
   operation(id: string): Operation | undefined
   /** Whether the node owns the service and was heard within the lease. */
   owns(service: string, node: string): boolean
+  /** What the edge routes by; of `services` only these are looked at again. */
+  edge(services?: Iterable<string>): EdgeMap
   /** Writes a line of the audit trail that is no service's decision. */
   audit(event: Omit<AuditEvent, 'at' | 'epoch'>): Promise<void>
   /** Told of everything that people can see once it is durable. Returns how to stop that. */
@@ -119,6 +123,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
   const work = begin(input, ports)
   const { units, nodes, listeners, drains, declarations } = work
   const seen = () => ({ nodes, drains, now: momentOf(work) })
+  const edge = createEdgeView({ units, moment: () => momentOf(work), begin: ports.clock.wall().getTime() })
   const ask = async (service: string, event: ServiceEvent): Promise<RequestAnswer | undefined> => {
     const unit = units.get(service)
     return unit && refusalOf(await unit.handle(event))
@@ -162,6 +167,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
       )
       return isFresh({ ...member, heardAt: member.heardAt === null ? null : heardAt }, momentOf(work))
     },
+    edge: (services) => edge.map(services),
     audit: async (event) => {
       const at = ports.clock.wall().toISOString()
       publish(work, { events: await ports.store.write({ events: [{ at, epoch: null, ...event }] }), operations: [] })
@@ -200,7 +206,7 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
   return work
 }
 
-type Addition = { service: string; declared: Declared; stored: Stored; awake: boolean }
+type Addition = { service: string; declared: Declared; stored: StoredService; awake: boolean }
 
 export function addUnit(work: Work, { service, declared, stored, awake }: Addition): Unit {
   const { ports, nodes, drains, run } = work
@@ -374,6 +380,7 @@ const alarming: ReadonlySet<string> = new Set([
   'drain-waits',
   'suppressed',
   'unreachable',
+  'origin-down',
   'not-named',
 ])
 

@@ -28,7 +28,7 @@ import { hearAnswers, judgeLan, strongestRival } from './rules/lan.ts'
 import { contestOver, liftContest, remind } from './rules/levels.ts'
 import { hearProgress } from './rules/moves.ts'
 import { acknowledge, drain, goOnDraining, hold, release, undrain } from './rules/operators.ts'
-import { failbackDelay, judgeSites, leaveAt } from './rules/sites.ts'
+import { failbackDelay, hearOrigin, judgeSites, leaveAt } from './rules/sites.ts'
 import { advanceMove, followTarget, hearResults, repeatTakeOver, requestSwitchover } from './rules/switchover.ts'
 import { changeMember, refuse, remember, type Turn } from './rules/turn.ts'
 
@@ -84,8 +84,7 @@ function hear(turn: Turn, event: ServiceEvent): boolean {
     case 'seen':
       return hearProgress(turn, event)
     case 'origin':
-      turn.state = { ...turn.state, origins: { ...turn.state.origins, [event.site]: event.healthy } }
-      return true
+      return hearOrigin(turn, event)
     case 'superseded':
       return noteEpoch(turn, event.epochSeen, event.binding)
     case 'switchover':

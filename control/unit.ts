@@ -24,8 +24,9 @@ import type { ClusterPorts, Declared } from './ports.ts'
 import { createProbes, type Probes } from './probes.ts'
 import type { Binding } from './reconcile.ts'
 import { isFenced } from './rules/fencing.ts'
+import { awaitsProbe } from './rules/moves.ts'
 import type { ServiceConfig } from './service-config.ts'
-import { type Change, type EventRecord, StaleEpochError, StorageError, type Stored } from './store/store.ts'
+import { type Change, type EventRecord, StaleEpochError, StorageError, type StoredService } from './store/store.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
 
 /** What the service hands to the cluster around it. */
@@ -33,7 +34,7 @@ export type UnitInput = {
   readonly service: string
   readonly declared: Declared
   readonly ports: ClusterPorts
-  readonly stored: Pick<Stored, 'owners' | 'epochs' | 'memories' | 'running'>
+  readonly stored: StoredService
   readonly members: readonly Member[]
   readonly drained: Readonly<Record<string, Asked>>
   readonly run: string
@@ -57,8 +58,8 @@ export type Unit = {
   handle(event: ServiceEvent): Promise<readonly Effect[]>
   /** Goes on with another configuration once `change` is durable; what is the same in both goes on undisturbed. */
   redeclare(declared: Declared, change: Change): Promise<void>
-  /** Ends once `change` is durable. */
-  forget(change: Change): Promise<void>
+  /** Ends once `change` is durable, and resolves with its events. */
+  forget(change: Change): Promise<readonly EventRecord[]>
   start(): void
   deadline(): number | null
   tick(now: Moment): void
@@ -98,8 +99,9 @@ export function createUnit(input: UnitInput): Unit {
     redeclare: (declared, change) => inTurn(work, () => redeclare(work, declared, change)),
     forget: (change) =>
       inTurn(work, async () => {
-        await save(work, change)
+        const events = await save(work, change)
         end(work)
+        return events
       }),
     start: () => {
       work.bindings.start()
@@ -141,7 +143,7 @@ function begin(input: UnitInput): Work {
     policy: policyOf(service, declared),
     decision,
     bindings: undefined as unknown as Bindings,
-    probes: createProbes({ ports, rearm: input.rearm, said: say }),
+    probes: createProbes({ ports, rearm: input.rearm, said: say, isAwaited: () => awaitsProbe(work.decision) }),
     backlog,
     unheard: createUnheard(),
     queue: Promise.resolve(),
@@ -249,16 +251,16 @@ async function save(work: Work, change: Change): Promise<readonly EventRecord[]>
 
 /** The store knows better: another control minted an epoch, or a write that seemed to fail did not. */
 function adopt(work: Work): void {
-  const stored = work.ports.store.load().owners[work.service]
+  const stored = work.ports.store.recall(work.service).owners[work.service]
   if (stored === undefined || stored.epoch <= work.decision.epoch) return
   work.decision = { ...work.decision, owner: stored, epoch: stored.epoch, confirming: null }
   work.bindings.follow()
 }
 
 async function redeclare(work: Work, declared: Declared, change: Change): Promise<void> {
+  let events: readonly EventRecord[]
   try {
-    const events = await save(work, change)
-    work.published({ events, operations: [] })
+    events = await save(work, change)
   } catch (error) {
     for (const adapter of declared.adapters.values()) adapter.dispose()
     throw error
@@ -269,7 +271,13 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   const { members } = work.decision
   const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
   const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
-  work.decision = { ...work.decision, members: Object.fromEntries(named), origins: Object.fromEntries(probed) }
+  const reachable = declared.config.probe === null ? null : work.decision.reachable
+  work.decision = {
+    ...work.decision,
+    members: Object.fromEntries(named),
+    origins: Object.fromEntries(probed),
+    reachable,
+  }
   const { owner } = work.decision
   // An owner that may not take part any more will not come back: its silence is an answer.
   if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {
@@ -278,6 +286,7 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   work.bindings.become(declared)
   work.bindings.start()
   work.probes.start(declared.config)
+  work.published({ events, operations: [] })
   // What the old words did not allow may be due by the new ones.
   handle(work, { kind: 'tick' }).catch(() => undefined)
 }

@@ -21,9 +21,10 @@ const pure = (name: string): boolean =>
   /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
     'node-agent/link/outbox.ts',
-    ...['decide', 'decision', 'deadlines', 'operation', 'plan', 'reconcile', 'trace', 'unheard'].map(
+    ...['decide', 'decision', 'deadlines', 'edge/known', 'edge/route', 'health', 'operation', 'plan'].map(
       (name) => `control/${name}.ts`,
     ),
+    ...['reconcile', 'trace', 'unheard'].map((name) => `control/${name}.ts`),
     ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)
 
@@ -51,6 +52,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
   { who: /^control\/import\//, may: /^(yaml$|control\/import\/)/ },
   { who: /^control\/(node|cli)\//, may: /^(?!.*test\/).+/ },
+  { who: /^control\/edge\//, may: /^(cloudflare:|zod$|control\/edge\/)/ },
   {
     who: /^control\/worker\//,
     may: /^(cloudflare:|zod$|hono|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,

@@ -25,6 +25,7 @@ import { createBackups } from './backup.ts'
 import { loadControlConfig } from './load-config.ts'
 import { createLog } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
+import { probe } from './probe.ts'
 import { createSeeing, type Seeing } from './seeing.ts'
 import { type Server, startServer } from './server.ts'
 import { expiryWarning, readTls, TlsError, type TlsFiles } from './tls.ts'
@@ -167,7 +168,7 @@ function createPorts({ store, links, log, measure }: PortsInput): ClusterPorts {
     aliveAt: links.aliveAt,
     openLinks: () => [],
     sleeps: false,
-    probe: () => Promise.resolve('no probe is made in this version'),
+    probe,
     measure,
     random: Math.random,
     log,

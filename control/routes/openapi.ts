@@ -24,6 +24,7 @@ export const documentHead = {
     { name: 'nodes', description: 'The machines that run the agent' },
     { name: 'operations', description: 'Moves: each step with its time, and at the end the failover report' },
     { name: 'events', description: 'The audit trail' },
+    { name: 'edge', description: 'What the edge routes by' },
     { name: 'tokens', description: 'Who may call' },
     { name: 'backup', description: 'What control remembers, to keep elsewhere' },
   ],

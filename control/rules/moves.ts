@@ -154,6 +154,11 @@ function hearProbe(turn: Turn, reachable: boolean): boolean {
   return true
 }
 
+/** Whether the move has only to hear of a probe that succeeded, and that began after the bindings were seen to agree. */
+export function awaitsProbe({ move }: Decision): boolean {
+  return move?.stage === 'settling' && move.operation.steps.some(({ name }) => name === 'settled')
+}
+
 /** Ends a move whose bindings, or whose probe, took too long. */
 export function overdue(turn: Turn): void {
   const { operation } = turn.state.move!

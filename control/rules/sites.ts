@@ -11,7 +11,7 @@ import { leaseMs } from '../contract.ts'
 import { isFresh, type Member, type OwnReason, ownerLook } from '../decision.ts'
 import { mayMove } from './flap.ts'
 import { own } from './owning.ts'
-import { byStrength, isActive, isDrained, sameElection, type Turn } from './turn.ts'
+import { audit, byStrength, isActive, isDrained, sameElection, type Turn } from './turn.ts'
 
 export function judgeSites(turn: Turn): void {
   const { owner } = turn.state
@@ -43,6 +43,30 @@ function rankOf(sites: readonly string[], site: string): number {
 
 export function originIsDown({ state }: Turn, site: string): boolean {
   return state.origins[site] === false
+}
+
+/** What the probes of a site's origin have come to. */
+export function hearOrigin(
+  turn: Turn,
+  { site, healthy }: { readonly site: string; readonly healthy: boolean },
+): boolean {
+  const before = turn.state.origins[site]
+  if (before === healthy) return false
+  turn.state = { ...turn.state, origins: { ...turn.state.origins, [site]: healthy } }
+  if (before !== undefined || !healthy) {
+    audit(turn, {
+      kind: healthy ? 'origin-up' : 'origin-down',
+      node: null,
+      text: `the origin of the site ${site} ${healthy ? 'answers to probes again' : 'does not answer to probes'}`,
+      detail: { site },
+    })
+  }
+  return true
+}
+
+/** Probed, but not often enough yet to say anything: after a restart, or when it has just been declared. */
+function originIsUnknown({ policy, state }: Turn, site: string): boolean {
+  return policy.origins[site]?.probe != null && state.origins[site] === undefined
 }
 
 /** The best node that serves, outside the owner's election. */
@@ -112,7 +136,8 @@ function failBack(turn: Turn, best: Member | undefined): void {
   const { policy, state, now } = turn
   const { owner, memory, recovering } = state
   const preferred = best !== undefined && rankOf(policy.sites, best.site) < rankOf(policy.sites, owner!.site)
-  if (!preferred || memory.pinnedSite === owner!.site || policy.failback.kind === 'manual') {
+  const unproven = best !== undefined && originIsUnknown(turn, best.site)
+  if (!preferred || unproven || memory.pinnedSite === owner!.site || policy.failback.kind === 'manual') {
     turn.state = { ...state, recovering: null }
     return
   }

@@ -31,6 +31,12 @@ export function createSqlStore(sql: Sql): Store {
       nodes: readNodes(sql),
       running: readRunning(sql),
     }),
+    recall: (service) => ({
+      owners: readOwners(sql, service),
+      epochs: readEpochs(sql, service),
+      memories: readMemories(sql, service),
+      running: readRunning(sql, service),
+    }),
     write: (change) => sql.write(() => apply(sql, change)),
     events: ({ since, limit, service }) =>
       sql
@@ -222,8 +228,13 @@ function pruneOperations(sql: Sql, { before, operations }: Prune): number {
   return gone.length
 }
 
-function readOwners(sql: Sql) {
-  const rows = sql.all(`SELECT * FROM services WHERE node != ''`)
+/** All rows of a query that ends with a condition; or, by its index, those of one service. */
+function rowsOf(sql: Sql, query: string, service: string | undefined): Row[] {
+  return service === undefined ? sql.all(query) : sql.all(`${query} AND service = ?`, service)
+}
+
+function readOwners(sql: Sql, service?: string) {
+  const rows = rowsOf(sql, `SELECT * FROM services WHERE node != ''`, service)
   return Object.fromEntries(
     rows.map((row) => [
       String(row.service),
@@ -232,13 +243,13 @@ function readOwners(sql: Sql) {
   )
 }
 
-function readEpochs(sql: Sql): Record<string, number> {
-  const rows = sql.all('SELECT service, epoch FROM services')
+function readEpochs(sql: Sql, service?: string): Record<string, number> {
+  const rows = rowsOf(sql, 'SELECT service, epoch FROM services WHERE true', service)
   return Object.fromEntries(rows.map((row) => [String(row.service), Number(row.epoch)]))
 }
 
-function readMemories(sql: Sql): Record<string, Memory> {
-  const rows = sql.all('SELECT * FROM memories')
+function readMemories(sql: Sql, service?: string): Record<string, Memory> {
+  const rows = rowsOf(sql, 'SELECT * FROM memories WHERE true', service)
   return Object.fromEntries(
     rows.map((row) => [String(row.service), { ...emptyMemory, ...(JSON.parse(String(row.record)) as Memory) }]),
   )
@@ -271,8 +282,8 @@ function readNodes(sql: Sql): NodeRecord[] {
   }))
 }
 
-function readRunning(sql: Sql): Operation[] {
-  return sql.all(`SELECT record FROM operations WHERE status = 'running'`).map(operationOf)
+function readRunning(sql: Sql, service?: string): Operation[] {
+  return rowsOf(sql, `SELECT record FROM operations WHERE status = 'running'`, service).map(operationOf)
 }
 
 function operationOf(row: Row): Operation {

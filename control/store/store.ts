@@ -85,6 +85,8 @@ export type Stored = {
   readonly running: readonly Operation[]
 }
 
+export type StoredService = Pick<Stored, 'owners' | 'epochs' | 'memories' | 'running'>
+
 export type EventQuery = {
   /** Events with a higher id than this. */
   readonly since: number
@@ -97,6 +99,8 @@ export type Prune = { readonly before: string; readonly events: number; readonly
 
 export type Store = {
   load(): Stored
+  /** What is stored of one service: the same as `load` says of it, without reading all the others. */
+  recall(service: string): StoredService
   /** Resolves when durable, with the numbered events. Rejects when nothing of it was stored. */
   write(change: Change): Promise<readonly EventRecord[]>
   events(query: EventQuery): EventRecord[]

@@ -46,6 +46,7 @@ const routes: Readonly<Record<string, { path?: string; body?: unknown; allowed: 
   'GET /v1/operations': { allowed: viewers },
   'GET /v1/operations/:id': { path: '/v1/operations/op-x', allowed: viewers },
   'GET /v1/events': { allowed: viewers },
+  'GET /v1/edge': { allowed: viewers },
   'GET /v1/tokens': { allowed: admins },
   'POST /v1/tokens': { body: { name: 'new', role: 'viewer' }, allowed: admins },
   'DELETE /v1/tokens/:token': { path: '/v1/tokens/nobody', allowed: admins },

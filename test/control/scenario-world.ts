@@ -10,7 +10,9 @@ type Setting = {
   readonly bindings?: readonly string[]
   readonly cas?: 'none' | 'atomic'
   readonly resources?: Readonly<Record<string, MemoryResource>>
-} & Pick<WorldOptions, 'store' | 'time'>
+  /** Default: dc1. */
+  readonly siteOf?: Readonly<Record<string, string>>
+} & Pick<WorldOptions, 'store' | 'time' | 'probe'>
 
 const bindingOf = (name: string) => ({ name, adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } })
 
@@ -22,6 +24,8 @@ export async function begin({
   resources,
   store,
   time = createClock(),
+  probe,
+  siteOf = {},
 }: Setting = {}) {
   const timers = {
     now: time.clock.now,
@@ -43,11 +47,17 @@ export async function begin({
     }
   }
   const config = { ...serviceDefaults, bindings: Object.keys(made).map(bindingOf), ...service }
-  const it = await createWorld({ services: { web: config }, adapters, time, ...(store === undefined ? {} : { store }) })
+  const it = await createWorld({
+    services: { web: config },
+    adapters,
+    time,
+    ...(store === undefined ? {} : { store }),
+    ...(probe === undefined ? {} : { probe }),
+  })
   it.cluster.start()
   await it.idle()
   const say = async (node: string, state: RouterState, more: object = {}): Promise<void> => {
-    await it.cluster.report(it.said(node, state, more), 'link')
+    await it.cluster.report(it.said(node, state, { site: siteOf[node] ?? 'dc1', ...more }), 'link')
     await it.idle()
   }
   const view = () => it.cluster.service('web')!

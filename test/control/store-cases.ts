@@ -1,6 +1,6 @@
 /** What every store must do, run by each kind of store there is. */
 import { expect, test } from 'vitest'
-import type { AuditEvent, Operation, Owner } from '../../control/decision.ts'
+import { type AuditEvent, emptyMemory, type Operation, type Owner } from '../../control/decision.ts'
 import { type BindingRecord, StaleEpochError, type Store, type TokenRecord } from '../../control/store/store.ts'
 
 export const owner = (node: string, epoch: number): Owner => ({
@@ -77,6 +77,22 @@ export function storeCases(open: () => { store: Store; close(): void }): void {
     expect(store.load().running).toEqual([operation('running')])
     expect(store.bindings('web')).toEqual([binding('pending', 1)])
     expect(store.events({ since: 0, limit: 10 })).toEqual([{ id: 1, ...event('one') }])
+  })
+
+  withStore('one service is recalled as if all were loaded', async (store) => {
+    await store.write({ owner: { service: 'web', owner: owner('n1', 3) }, operations: [operation('running')] })
+    await store.write({
+      owner: { service: 'api', owner: owner('n2', 7) },
+      memory: { service: 'api', memory: emptyMemory },
+    })
+    expect(store.recall('web')).toEqual({
+      owners: { web: owner('n1', 3) },
+      epochs: { web: 3 },
+      memories: {},
+      running: [operation('running')],
+    })
+    expect(store.recall('api')).toMatchObject({ epochs: { api: 7 }, memories: { api: emptyMemory }, running: [] })
+    expect(store.recall('other')).toEqual({ owners: {}, epochs: {}, memories: {}, running: [] })
   })
 
   withStore('an epoch that is not higher refuses the whole change', async (store) => {

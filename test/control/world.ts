@@ -8,7 +8,7 @@ import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createLinks } from '../../control/links.ts'
 import { createMetrics } from '../../control/metrics.ts'
-import type { ClusterPorts, LogEntry, Measure } from '../../control/ports.ts'
+import type { ClusterPorts, LogEntry, Measure, Probe } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
 import type { Store, TokenRecord } from '../../control/store/store.ts'
@@ -114,6 +114,8 @@ export type WorldOptions = {
   /** By binding name; one that is not here is the resource's. */
   readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
+  /** Default: everything answers. */
+  readonly probe?: Probe
 }
 
 export const tokens: readonly { name: string; role: Role; node: string | null; token: string }[] = [
@@ -167,7 +169,7 @@ export async function createWorld(options: WorldOptions = {}) {
     aliveAt: links.aliveAt,
     openLinks: () => [],
     sleeps: false,
-    probe: () => Promise.resolve(null),
+    probe: options.probe ?? (() => Promise.resolve(null)),
     measure: (measure) => {
       measured.push(measure)
       metrics.measure(measure)

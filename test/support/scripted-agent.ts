@@ -13,6 +13,8 @@ import { nodeToken } from './control-process.ts'
 export type AgentOptions = {
   readonly node: string
   readonly service: string
+  /** Default: dc1. */
+  readonly site?: string
   readonly priority: number
   /** How many times as fast as this machine's the clock of its control runs. */
   readonly speed?: number
@@ -41,7 +43,7 @@ export type ScriptedAgent = {
   closed(): Promise<number>
 }
 
-export function createAgent({ node, service, priority, speed = 1 }: AgentOptions): ScriptedAgent {
+export function createAgent({ node, service, site = 'dc1', priority, speed = 1 }: AgentOptions): ScriptedAgent {
   let socket: WebSocket | undefined
   let ended: Promise<number> = Promise.resolve(0)
   let state: RouterState | undefined
@@ -57,7 +59,7 @@ export function createAgent({ node, service, priority, speed = 1 }: AgentOptions
     state = now
     sequence += 1
     const said = { state: now, priority: raised, basePriority: priority, healthy: now !== 'fault', since }
-    return { node, site: 'dc1', incarnation, sequence, services: { [service]: said }, ...more }
+    return { node, site, incarnation, sequence, services: { [service]: said }, ...more }
   }
   const send = (text: string): void => {
     if (socket?.readyState === WebSocket.OPEN) socket.send(text)
