@@ -17,6 +17,13 @@ export const heartbeatMs = 1_000
 /** How long control goes on believing a node's last report, in milliseconds, on control's own monotonic clock. */
 export const leaseMs = 5_000
 
+/**
+ * How long an agent goes on believing that control hears it, in milliseconds, on the agent's own monotonic clock, from
+ * the moment at which it sent the last ping that was answered. Shorter than `leaseMs`, so that a node that gives its
+ * address up because it has lost control has done so before control gives the service to somebody else.
+ */
+export const holderLeaseMs = 4_000
+
 /** Names of nodes, sites, services and bindings: they appear in URLs, logs and DNS. */
 export const nameSchema = z
   .string()
@@ -35,6 +42,14 @@ export const serviceReportSchema = z.strictObject({
   /** The priority its configuration gives it; differs from `priority` while control or a check has changed it. */
   basePriority: z.int().min(0).max(255).optional(),
   healthy: z.boolean(),
+  /** Why it is not healthy, for people. */
+  fault: z.string().max(200).optional(),
+  /** No VRRP: active whenever healthy, beside whoever else is (a lone cloud node). Default: false. */
+  solo: z.boolean().optional(),
+  /** Told to `yield`: it takes no part in the election. Default: false. */
+  yielding: z.boolean().optional(),
+  /** The highest epoch that control has told this node of the service. */
+  epochSeen: z.int().min(0).optional(),
   /** When the node entered `state`, by its own clock: for people, never for decisions. */
   since: z.iso.datetime({ offset: true }),
 })
@@ -74,9 +89,33 @@ export const commandSchema = z.discriminatedUnion('kind', [
   }),
   /** Go back to the configured priority: nothing needs to be outranked any more. */
   z.strictObject({ kind: z.literal('lower'), id: z.string(), service: nameSchema }),
+  /**
+   * `on`: take no part in the election, as long as this agent runs: become backup (handing over politely when active)
+   * and stay it, whatever is heard. Not `on`: take part again. A node that is drained is told so.
+   */
+  z.strictObject({ kind: z.literal('yield'), id: z.string(), service: nameSchema, on: z.boolean() }),
+  /**
+   * Who owns the service outside, at which epoch. The highest epoch is remembered and reported as `epochSeen`.
+   * `contested`: the node that is told is active as well, and is not the owner: the LAN is split or healing.
+   */
+  z.strictObject({
+    kind: z.literal('owner'),
+    id: z.string(),
+    service: nameSchema,
+    node: nameSchema,
+    epoch: z.int().min(0),
+    contested: z.boolean(),
+  }),
 ])
 export type Command = z.infer<typeof commandSchema>
 
+/** A service in a report that was not heard, since control does not let this node take part in it. */
+export const refusedServiceSchema = z.strictObject({ service: nameSchema, why: z.string().max(500) })
+export type RefusedService = z.infer<typeof refusedServiceSchema>
+
 /** Commands may arrive twice; each is safe to perform twice. */
-export const commandsSchema = z.strictObject({ commands: z.array(commandSchema).max(256) })
+export const commandsSchema = z.strictObject({
+  commands: z.array(commandSchema).max(256),
+  refused: z.array(refusedServiceSchema).max(256).optional(),
+})
 export type Commands = z.infer<typeof commandsSchema>
