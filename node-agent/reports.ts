@@ -1,6 +1,6 @@
 /** What the VRRP process says of its routers, as control is told it. */
 import type { ServiceReport } from '../control/contract.ts'
-import type { ServiceStatus } from './vrrp/engine.ts'
+import type { ServiceStatus } from './vrrp/slot.ts'
 
 /** `since`: when each service entered its state, by the wall clock. */
 export function reportsOf(
