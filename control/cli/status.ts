@@ -1,5 +1,5 @@
 /** `holdfast status [SERVICE]`: what the local agent does, or what control sees. */
-import type { AgentStatus } from '../../node-agent/status.ts'
+import type { AgentServiceStatus, AgentStatus } from '../../node-agent/status.ts'
 import type { ServiceView } from '../view.ts'
 import { type Access, askAgent, callControl } from './client.ts'
 import { CommandError } from './failure.ts'
@@ -45,25 +45,37 @@ export function describeAgent(status: AgentStatus, nowMs: number): string {
     ago(service.since, nowMs),
     service.priority === service.basePriority
       ? String(service.priority)
-      : `${service.priority} (raised from ${service.basePriority})`,
-    `${service.interface} vrid ${service.vrid}`,
-    service.addresses.join(' '),
-    service.fault ?? (service.late > 0 ? `${service.late} late timers: this machine is too slow for the interval` : ''),
+      : `${service.priority} (${service.priority > service.basePriority ? 'raised' : 'lowered'} from ${service.basePriority})`,
+    service.mode === 'solo' ? 'solo' : `${service.interface} vrid ${service.vrid}`,
+    service.addresses.join(' ') || '-',
+    troubleHere(service),
   ])
   const discarded = Object.entries(status.discards).flatMap(([name, reasons]) =>
     Object.entries(reasons)
       .filter(([, count]) => count > 0)
       .map(([reason, count]) => `${name}: ${count} packets discarded (${reason})`),
   )
+  const failing = Object.entries(status.checks)
+    .filter(([, { verdict }]) => verdict === 'failing')
+    .map(([name, { why }]) => `check ${name} fails: ${why}`)
+  const down = status.vrrp.pid === null && Object.values(status.services).some(({ mode }) => mode === 'vrrp')
   const control =
     status.control === null
       ? 'no control'
       : `control ${status.control.connected ? 'connected' : 'LOST'} (${status.control.url})`
   return [
-    `${status.node} (site ${status.site}), ${control}${status.vrrp.pid === null ? ', the VRRP process is DOWN' : ''}`,
+    `${status.node} (site ${status.site}), ${control}${down ? ', the VRRP process is DOWN' : ''}`,
     table([['SERVICE', 'STATE', 'SINCE', 'PRIORITY', 'WHERE', 'ADDRESSES', 'TROUBLE'], ...rows]),
+    ...failing,
     ...discarded,
   ].join('\n')
+}
+
+function troubleHere({ fault, yieldsBecause, late, owner }: AgentServiceStatus): string {
+  const contested = owner?.contested ? [`${owner.node} owns it outside: the LAN is split`] : []
+  const slow = late > 0 ? [`${late} late timers: this machine is too slow for the interval`] : []
+  const yields = yieldsBecause === null ? [] : [`yields: ${yieldsBecause}`]
+  return fault ?? [...yields, ...contested, ...slow].join('; ')
 }
 
 export function describeServices(services: readonly ServiceView[], nowMs: number): string {

@@ -52,7 +52,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const store = openStore(config.database, () => createSqlStore(database))
     const tokens = await storeTokens(store, config)
     const adapters = await createAdapters(config)
-    const links = createLinks()
+    const links = createLinks(() => performance.now())
     const ports = createPorts({ store, adapters, links, log })
     const cluster = createCluster(config.services, ports)
     const authenticate = createAuthenticate(tokens)

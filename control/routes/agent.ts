@@ -43,6 +43,12 @@ function link(input: RouteInput, node: string): LinkEvents {
     },
     onMessage: ({ data }) => {
       if (socket === undefined || !links.isPresent(node, socket)) return
+      links.carried(node)
+      // As in its last report; the answer is what the node's own lease on control counts by.
+      if (data === 'ping') {
+        socket.send('pong')
+        return
+      }
       const taken = read(data, node)
       if ('wrong' in taken) {
         ports.log('warn', { event: 'bad-report', node, msg: taken.wrong })

@@ -5,7 +5,7 @@ import { createAuthenticate, hashToken } from '../../control/auth.ts'
 import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
-import { createLinks } from '../../control/links.ts'
+import { createLinks, type Links } from '../../control/links.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
 import type { ClusterPorts, LogEntry } from '../../control/ports.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'
@@ -121,7 +121,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const { resource, adapter } = options.resource ?? createResource(time.clock)
   const database = openDatabase(':memory:')
   const store = options.store ?? createSqlStore(database)
-  const links = createLinks()
+  const links = createLinks(time.clock.now)
   const logged: LogEntry[] = []
   const ports: ClusterPorts = {
     store,
@@ -155,7 +155,7 @@ export async function createWorld(options: WorldOptions = {}) {
 }
 
 /** A node’s link without a socket: what it was sent. */
-function connectTo(cluster: ReturnType<typeof createCluster>, links: ReturnType<typeof createLinks>) {
+function connectTo(cluster: ReturnType<typeof createCluster>, links: Links) {
   return (node: string) => {
     const received: Command[] = []
     const socket = {

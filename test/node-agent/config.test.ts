@@ -117,7 +117,6 @@ describe('a mistake is named with file, line, key and remedy', () => {
     ['authentication: {type: pass}', /^n1.yaml:6: services\.web\.authentication: .*not in this version/],
     ['announce: {repeat: 0}', /^n1.yaml:6: services\.web\.announce\.repeat: .*1\.\.60/],
     ['resign: never', /^n1.yaml:6: services\.web\.resign: .*handover.*now/],
-    ['onLost: release', /^n1.yaml:6: services\.web\.onLost: .*not in this version/],
   ])('%s', (line, expected) => expect(problems(withLine(line)).join('\n')).toMatch(expected))
 
   test.each([

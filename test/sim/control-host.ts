@@ -44,10 +44,13 @@ export type ControlHostOptions = {
   readonly trace: (line: string) => void
 }
 
-type Connection = { readonly node: SimulatedNode; held: (() => void)[] | undefined }
+type Connection = { readonly node: SimulatedNode; held: (() => unknown)[] | undefined }
 
 /** One run of the process. Everything it set in motion ends with it. */
 type Process = { alive: boolean; readonly cluster: Cluster; readonly connections: Map<string, Connection> }
+
+/** Newer than the report that a ping repeats, and older than the next one. */
+const pingSequence = 1e-6
 
 const settings = {
   web: { confirmMs: 150, bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }] },
@@ -162,7 +165,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
   }
 
   /** One message on a connection, in order, a little later; held back while partitioned. */
-  const carry = (connection: Connection, deliver: () => void): void => {
+  const carry = (connection: Connection, deliver: () => unknown): void => {
     if (connection.held !== undefined) connection.held.push(deliver)
     else time.after(600, deliver)
   }
@@ -174,11 +177,20 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
       const connection: Connection = { node, held: undefined }
       server.connections.set(node.name, connection)
       server.cluster.connected(node.name)
+      const isPresent = (): boolean => server.alive && server.connections.get(node.name) === connection
+      let last: Report | undefined
+      const hear = (report: Report): void => {
+        last = report
+        server.cluster.report(report, 'link').catch(() => {})
+      }
       node.opened({
-        send: (report: Report) =>
+        send: (report) => carry(connection, () => isPresent() && hear(report)),
+        // As in the last report, which is what control makes of it.
+        ping: () =>
           carry(connection, () => {
-            if (!server.alive || server.connections.get(node.name) !== connection) return
-            server.cluster.report(report, 'link').catch(() => {})
+            if (!isPresent()) return
+            if (last !== undefined) hear({ ...last, sequence: last.sequence + pingSequence, answers: [], results: [] })
+            carry(connection, () => node.ponged())
           }),
       })
     })
