@@ -84,7 +84,9 @@ async function inquire(options: LossWatchOptions, inquirer: Inquirer, { rules, w
   const asking = Object.entries(config.peers?.nodes ?? {}).map(async ([node, peer]) => {
     const [askedAt, whileActive] = [now(), isActive(rules.name)]
     const says = await inquirer.ask({ peer, service: rules.name, node: config.node })
-    if (says !== undefined) words.set(node, { askedAt, says, whileActive })
+    // A slow answer to an older question does not outdo a newer one.
+    const newer = (words.get(node)?.askedAt ?? askedAt) > askedAt
+    if (says !== undefined && !newer) words.set(node, { askedAt, says, whileActive })
   })
   await Promise.all(asking)
 }

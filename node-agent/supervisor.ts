@@ -135,13 +135,15 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
 function begin(rules: ServiceRules, ports: SupervisorPorts): Service {
   const service = { rules, told: untold, verdict: 'keep' as const, since: new Date().toISOString() }
   const standing = standingNow(service, ports)
-  return { ...service, standing, status: rules.solo ? soloStatus(rules, standing, undefined) : unstarted(service) }
+  const status = rules.solo ? soloStatus(rules, standing, undefined) : unstarted({ rules, standing })
+  return { ...service, standing, status }
 }
 
 /** What holds of a service while nothing runs it. */
-function unstarted({ rules: { priority } }: Pick<Service, 'rules'>): ServiceStatus {
+function unstarted({ rules, standing }: Pick<Service, 'rules' | 'standing'>): ServiceStatus {
+  const { priority, yielding } = standing
   const counters = { sent: 0, received: 0, transitions: 0, late: 0 }
-  return { state: 'initialize', priority, basePriority: priority, yielding: false, fault: null, ...counters }
+  return { state: 'initialize', priority, basePriority: rules.priority, yielding, fault: null, ...counters }
 }
 
 function standingNow({ rules, told, verdict }: Omit<Service, 'standing' | 'status'>, ports: SupervisorPorts): Standing {
@@ -256,12 +258,8 @@ function perform(work: Work, service: Service, command: Exclude<Command, { kind:
     const heard = hear(told, command)
     if ('refusal' in heard) return refuse(heard.refusal)
     service.told = heard.told
-    if (command.kind === 'owner') {
-      sayContested(work, service, told.owner)
-      restand(work, service)
-      report(work)
-      return { ok: true }
-    }
+    sayContested(work, service, told.owner)
+    // The VRRP process answers this too, so that a report with the result in it never comes from memory alone.
     restand(work, service, command.id)
     return rules.solo ? { ok: true } : 'later'
   }

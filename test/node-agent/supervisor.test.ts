@@ -74,6 +74,7 @@ describe('a virtual router', () => {
     expect(it.results).toEqual([{ id: 'c-1', ok: true }])
     it.vrrpDied('SIGKILL', 0)
     expect(it.configuration()).toMatchObject({ standings: { web: standing } })
+    expect(it.lastReport().services.web).toMatchObject({ state: 'initialize', yielding: true })
     it.tell({ kind: 'yield', service: 'web', on: false })
     expect(it.configuration()).toMatchObject({ standings: { web: { yielding: false } } })
   })
@@ -100,15 +101,16 @@ describe('a virtual router', () => {
     ])
   })
 
-  test('the owner is remembered, and its epoch is reported', () => {
+  test('the owner is remembered, and its epoch is reported with what the process says next', () => {
     const it = begin(read({ web }))
     it.tell({ kind: 'owner', service: 'web', node: 'n2', epoch: 7, contested: false })
-    expect(it.results).toEqual([{ id: 'c-1', ok: true }])
+    const standing = { priority: 100, yielding: false, fault: null }
+    expect(it.toVrrp).toEqual([{ kind: 'standing', id: 'c-1', service: 'web', standing }])
+    it.hear(said(null))
     expect(it.lastReport().services.web).toMatchObject({ epochSeen: 7 })
     it.tell({ kind: 'owner', service: 'web', node: 'n1', epoch: 6, contested: false })
-    expect(it.results.at(-1)).toMatchObject({ ok: false, reason: expect.stringContaining('7') })
+    expect(it.results).toMatchObject([{ ok: false, reason: expect.stringContaining('7') }])
     expect(it.services().web!.owner).toEqual({ node: 'n2', epoch: 7, contested: false })
-    expect(it.toVrrp).toEqual([])
   })
 
   test('contested: split: keep warns, once; split: yield yields until it is contested no more', () => {
@@ -120,11 +122,10 @@ describe('a virtual router', () => {
       expect(it.logged.filter(({ event }) => event === 'contested')).toHaveLength(1)
       it.tell({ ...owner, contested: false })
     }
-    expect(kept.toVrrp).toEqual([])
-    expect(yielded.toVrrp.map((message) => message.kind === 'standing' && message.standing.yielding)).toEqual([
-      true,
-      false,
-    ])
+    const yielding = ({ toVrrp }: typeof kept) =>
+      toVrrp.map((message) => message.kind === 'standing' && message.standing.yielding)
+    expect(yielding(kept)).toEqual([false, false, false])
+    expect(yielding(yielded)).toEqual([true, true, false])
   })
 
   test('contested, and then control is lost: it takes part again', () => {
