@@ -9,7 +9,7 @@ export function probeHttp({ url, status }: Probe & { kind: 'http' }, signal: Abo
       signal,
       // A connection of its own each time: one that was kept open may answer when no new one would be accepted.
       agent: false,
-      headers: { 'user-agent': 'holdfast', connection: 'close' },
+      headers: { 'user-agent': 'holdfast' },
     })
     request.on('response', ({ statusCode = 0 }) => {
       request.destroy()

@@ -119,10 +119,7 @@ export function takeStanding(slot: Slot, next: Standing, stopping: boolean, now:
   if (slot.running === undefined) return []
   const running: RunningRouter = { ...slot.running, ...next }
   slot.running = running
-  if (next.fault !== null) {
-    if (before.fault !== null) return []
-    return advanceSlot(slot, running, { kind: 'shutdown' }, now, { from, why: next.fault })
-  }
+  if (next.fault !== null) return advanceSlot(slot, running, { kind: 'shutdown' }, now, { from, why: next.fault })
   if (before.fault !== null) return stopping ? [] : advanceSlot(slot, running, { kind: 'startup' }, now, { from })
   return [
     ...(before.priority === next.priority

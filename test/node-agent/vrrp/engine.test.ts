@@ -250,6 +250,19 @@ describe('what is said of a router', () => {
     )
   })
 
+  test('a fault whose reason changes goes on: nothing is said or sent a second time', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { fault: 'check app: HTTP 503' })
+    engine.takeOutputs()
+    for (const ms of [3_710, 9_000]) {
+      engine.tick(at(ms))
+      engine.takeOutputs()
+      say(engine, ms, { fault: `check app: refused at ${ms}` })
+      expect(kinds(engine)).toEqual(['standing'])
+    }
+    expect(engine.services().web).toMatchObject({ state: 'fault', fault: 'check app: refused at 9000' })
+  })
+
   test('a fault that is over while it still answers: it goes on as backup', () => {
     const engine = activeEngine()
     say(engine, 3_700, { fault: 'check app: HTTP 503' })
