@@ -43,7 +43,11 @@ export function createLinks(clock: { now(): number }): Links {
       alive.set(node, clock.now())
       former?.close(4000, 'replaced by a newer link of this node')
     },
-    close: (node, socket) => sockets.get(node) === socket && sockets.delete(node),
+    close: (node, socket) => {
+      if (sockets.get(node) !== socket) return false
+      alive.delete(node)
+      return sockets.delete(node)
+    },
     isPresent: (node, socket) => sockets.get(node) === socket,
     heard: (node) => void alive.set(node, clock.now()),
     aliveAt: (node) => (sockets.has(node) ? (alive.get(node) ?? null) : null),

@@ -5,11 +5,15 @@
  * effect would be worse than an error.
  */
 import { z } from 'zod'
-import { duration, nearest, notInThisVersion, readConfig } from '../control/config-file.ts'
+import { nearest, notInThisVersion, readConfig } from '../control/config-file.ts'
 import { nameSchema } from '../control/contract.ts'
+import type { Check, ServiceCheck } from './checks/check.ts'
+import { checkSchema } from './config/checks.ts'
+import { type Endpoint, endpointSchema } from './config/fields.ts'
+import { type RouterService, refuseClashes, type Service, serviceSchema } from './config/services.ts'
+import type { OnLost } from './link/lease.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
 import { type Centiseconds, type Microseconds, milliseconds } from './vrrp/time.ts'
-import { formatAddress, type Prefix, parseIpv4 } from './wire/address.ts'
 
 export type AgentConfig = {
   readonly node: string
@@ -19,8 +23,27 @@ export type AgentConfig = {
   /** Path of the Unix socket for local status. */
   readonly socket: string
   readonly realtime: boolean
+  /** What the VRRP process runs: one for each service that is not solo. */
   readonly routers: readonly VirtualRouter[]
+  /** All services, with what the supervisor does for each. */
+  readonly services: readonly ServiceRules[]
+  readonly checks: Readonly<Record<string, Check>>
+  /** Whom `onLost: failsafe` asks, and where this node answers them. */
+  readonly peers: Peers | undefined
 }
+
+export type ServiceRules = {
+  readonly name: string
+  /** Without VRRP: active whenever healthy. */
+  readonly solo: boolean
+  readonly priority: number
+  readonly checks: readonly ServiceCheck[]
+  readonly onLost: OnLost
+  /** What it does when control says that another node owns the service while this one is active too. */
+  readonly split: 'keep' | 'yield'
+}
+
+export type Peers = { readonly listen: Endpoint; readonly nodes: Readonly<Record<string, Endpoint>> }
 
 export type AgentConfigInput = {
   readonly file: string
@@ -33,9 +56,16 @@ export type AgentConfigInput = {
 
 /** The configuration, or a `ConfigError` that names every mistake by file, line and key. */
 export function readAgentConfig({ hostName, interfaces, ...input }: AgentConfigInput): AgentConfig {
-  const { services, node, ...config } = readConfig({ ...input, schema: agentConfigSchema(interfaces) })
-  const routers = Object.entries(services).map(([name, service]) => toRouter(name, service))
-  return { ...config, node: node ?? nodeName(hostName), control: config.control, routers }
+  const schema = agentConfigSchema(interfaces, nodeName(hostName))
+  const { services, control, peers, ...config } = readConfig({ ...input, schema })
+  const entries = Object.entries(services)
+  return {
+    ...config,
+    control,
+    peers,
+    routers: entries.flatMap(([name, service]) => (service.mode === 'solo' ? [] : [toRouter(name, service)])),
+    services: entries.map(([name, service]) => toRules(name, service)),
+  }
 }
 
 /** A host name may carry a domain; a node's name is its first label. */
@@ -43,10 +73,10 @@ function nodeName(hostName: string): string {
   return hostName.split('.')[0] || 'node'
 }
 
-export function agentConfigSchema(interfaces: readonly string[] | undefined) {
+function agentConfigSchema(interfaces: readonly string[] | undefined, defaultNode: string) {
   return z
     .strictObject({
-      node: nameSchema.optional(),
+      node: nameSchema.default(defaultNode),
       site: nameSchema.default('default'),
       control: controlSchema.optional(),
       socket: z.string().startsWith('/').max(107).default('/run/holdfast/agent.sock').describe('an absolute path'),
@@ -55,11 +85,14 @@ export function agentConfigSchema(interfaces: readonly string[] | undefined) {
         .record(nameSchema, serviceSchema(interfaces))
         .refine((services) => Object.keys(services).length > 0, 'must name at least one service')
         .superRefine(refuseClashes),
+      checks: z.record(nameSchema, checkSchema(interfaces)).default({}),
+      peers: peersSchema.optional(),
       metrics: notInThisVersion('a metrics listener is', 'leave it out; holdfast status --json shows the counters'),
-      checks: notInThisVersion('health checks are', 'leave them out'),
       groups: notInThisVersion('groups are', 'leave them out'),
     })
-    .transform(({ metrics: _, checks: __, groups: ___, ...config }) => config)
+    .superRefine(refuseUnknownChecks)
+    .superRefine(refuseLonely)
+    .transform(({ metrics: _, groups: __, ...config }) => config)
 }
 
 const controlSchema = z.strictObject({
@@ -67,128 +100,63 @@ const controlSchema = z.strictObject({
   token: z.string().min(1).meta({ secret: true }),
 })
 
-type Service = z.output<ReturnType<typeof serviceSchema>>
-
-function serviceSchema(interfaces: readonly string[] | undefined) {
-  return z
-    .strictObject({
-      interface: interfaceSchema(interfaces),
-      vrid: z.int().min(1).max(255).describe('a virtual router id, the same on all nodes of a service'),
-      priority: z.int().min(1).max(255).default(100).describe('255 is the address owner'),
-      addresses: z.array(addressSchema).min(1).max(255),
-      interval: duration({ min: '10ms', max: '40.95s' })
-        .refine((length) => length % 10 === 0, {
-          message: 'must be whole hundredths of a second',
-          params: { hint: 'write 10ms, 20ms, …' },
-        })
-        .default(1_000),
-      version: z
-        .literal(3)
-        .or(notYet(2, 'VRRP version 2 is', 'write 3, and set version 3 on the other nodes'))
-        .default(3),
-      checksum: z.enum(['rfc9568', 'rfc5798']).default('rfc9568'),
-      preempt: z.union([z.boolean(), z.strictObject({ delay: duration({ max: '1h' }) })]).default(true),
-      announce: announceSchema.prefault({}),
-      resign: z.enum(['handover', 'now']).default('handover'),
-      accept: z
-        .literal(true)
-        .or(notYet(false, 'accept: false is', 'leave it out: the active node accepts packets'))
-        .default(true),
-      virtualMac: z
-        .literal(false)
-        .or(notYet(true, 'a virtual MAC is', 'leave it out: gratuitous ARP moves hosts'))
-        .default(false),
-      onLost: z
-        .enum(['hold', 'release', 'failsafe'])
-        .default('hold')
-        .refine((policy) => policy === 'hold', {
-          message: 'is not in this version',
-          params: { hint: 'write hold or leave it out: VRRP goes on without control' },
-        }),
-      unicast: notInThisVersion('unicast is', 'leave it out: advertisements go to 224.0.0.18'),
-      authentication: notInThisVersion('authentication is', 'leave it out; VRRP version 3 has none'),
-      checks: notInThisVersion('health checks are', 'leave them out'),
-      mode: notInThisVersion('a mode (solo) is', 'leave it out'),
-    })
-    .transform(({ version: _, accept: __, virtualMac: ___, onLost: ____, ...service }) => service)
-}
-
-function interfaceSchema(interfaces: readonly string[] | undefined) {
-  return z
-    .string()
-    .min(1)
-    .max(15)
-    .superRefine((name, context) => {
-      if (interfaces === undefined || interfaces.includes(name)) return
-      const near = nearest(name, interfaces)
-      const hint =
-        near === undefined ? `it has ${interfaces.join(', ')}` : `did you mean ${near}? it has ${interfaces.join(', ')}`
-      context.addIssue({ code: 'custom', message: `there is no interface ${name} on this machine`, params: { hint } })
-    })
-}
-
-const addressHint = 'write an IPv4 address with the length of its network, such as 10.77.0.50/24'
-
-const addressSchema = z.string().transform((text, context): Prefix => {
-  const problem = (message: string, hint: string): never => {
-    context.issues.push({ code: 'custom', input: text, message, params: { hint } })
-    return z.NEVER
-  }
-  if (text.includes(':')) return problem('IPv6 is not in this version', addressHint)
-  const [address, length, ...rest] = text.split('/')
-  const octets = parseIpv4(address ?? '')
-  if (octets === undefined || rest.length > 0) return problem(`must be an address; got "${text}"`, addressHint)
-  if (length === undefined || !/^\d{1,2}$/.test(length) || Number(length) < 1 || Number(length) > 32) {
-    return problem(`needs a prefix length of 1..32; got "${text}"`, addressHint)
-  }
-  if (octets[0] === 0 || octets[0] === 127 || octets[0]! >= 224)
-    return problem(`${address} is no address of a host`, addressHint)
-  return { address: octets, prefixLength: Number(length) }
+const peersSchema = z.strictObject({
+  listen: endpointSchema,
+  nodes: z
+    .record(nameSchema, endpointSchema)
+    .refine((nodes) => Object.keys(nodes).length > 0, 'must name at least one node'),
 })
 
-const announceSchema = z.strictObject({
-  repeat: z.int().min(1).max(60).default(5),
-  again: duration({ max: '1h' }).default(5_000),
-  refresh: duration({ max: '24h' }).default(60_000),
-})
-
-function notYet(value: number | boolean, what: string, hint: string) {
-  return z.literal(value).refine(() => false, { message: `${what} not in this version`, params: { hint } })
+type Parsed = {
+  readonly node: string
+  readonly control?: unknown
+  readonly services: Readonly<Record<string, Service>>
+  readonly checks: Readonly<Record<string, Check>>
+  readonly peers?: Peers | undefined
 }
 
-/** Two services of one interface with one VRID would be one virtual router; two with one address would fight. */
-function refuseClashes(services: Readonly<Record<string, Service>>, context: z.RefinementCtx): void {
-  const routers = new Map<string, string>()
-  const addresses = new Map<string, string>()
+function refuseUnknownChecks({ services, checks }: Parsed, context: z.RefinementCtx): void {
+  const known = Object.keys(checks)
   for (const [name, service] of Object.entries(services)) {
-    const router = `${service.interface} ${service.vrid}`
-    const other = routers.get(router)
-    if (other !== undefined) {
-      const hint = 'give each service of an interface its own vrid'
-      context.addIssue({
-        code: 'custom',
-        path: [name, 'vrid'],
-        message: `is the vrid of ${other} already`,
-        params: { hint },
-      })
-    }
-    routers.set(router, name)
-    for (const [i, { address }] of service.addresses.entries()) {
-      const text = formatAddress(address)
-      const owner = addresses.get(text)
-      if (owner !== undefined) {
-        context.addIssue({
-          code: 'custom',
-          path: [name, 'addresses', i],
-          message: `${text} is an address of ${owner} already`,
-        })
-      }
-      addresses.set(text, name)
+    for (const [i, { check }] of service.checks.entries()) {
+      const path = ['services', name, 'checks', i]
+      const twice = service.checks.findIndex((other) => other.check === check) !== i
+      if (twice) context.addIssue({ code: 'custom', path, message: `names ${check} a second time` })
+      if (known.includes(check)) continue
+      const near = nearest(check, known)
+      const have = known.length === 0 ? 'add it under checks:' : `there are ${known.join(', ')}`
+      const hint = near === undefined ? have : `did you mean ${near}?`
+      context.addIssue({ code: 'custom', path, message: `there is no check ${check}`, params: { hint } })
     }
   }
 }
 
-function toRouter(name: string, { preempt, interval, announce, ...service }: Service): VirtualRouter {
+/** A key that needs control or peers means nothing without them. */
+function refuseLonely({ node, services, control, peers }: Parsed, context: z.RefinementCtx): void {
+  const refuse = (path: (string | number)[], message: string, hint: string): void =>
+    context.addIssue({ code: 'custom', path, message, params: { hint } })
+  for (const [name, service] of Object.entries(services)) {
+    const { onLost } = service
+    const needsControl = 'means nothing without control'
+    if (control === undefined && onLost !== 'hold')
+      refuse(['services', name, 'onLost'], needsControl, 'add control: {url, token}, or leave it out')
+    if (control === undefined && service.mode === 'vrrp' && service.split !== 'keep')
+      refuse(['services', name, 'split'], needsControl, 'add control: {url, token}, or leave it out')
+    if (onLost === 'failsafe' && peers === undefined) {
+      const hint = 'add peers: {listen: "10.77.0.1:9556", nodes: {n2: "10.77.0.2:9556"}} beside services:'
+      refuse(['services', name, 'onLost'], 'failsafe asks peers, and none are configured', hint)
+    }
+  }
+  if (peers !== undefined && Object.hasOwn(peers.nodes, node))
+    refuse(['peers', 'nodes', node], 'is this node itself', 'name the other nodes of its services only')
+}
+
+function toRules(name: string, { mode, priority, checks, onLost, ...service }: Service): ServiceRules {
+  const split = 'split' in service ? service.split : 'keep'
+  return { name, solo: mode === 'solo', priority, checks, onLost, split }
+}
+
+function toRouter(name: string, { preempt, interval, announce, ...service }: RouterService): VirtualRouter {
   const centiseconds = Math.round(interval / 10) as Centiseconds
   return {
     name,

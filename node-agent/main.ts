@@ -1,100 +1,71 @@
 /**
- * The supervisor: starts the VRRP process and watches it, tells control and whoever asks what it says, leaves politely.
+ * The agent: starts what it consists of, and lets it leave politely.
  *
  *   control ◀── link ──┐
- *                      ├── supervisor ══ pipe ══ vrrp-process ── the LAN
- *   status socket ─────┘
+ *    checks ───────────┼── supervisor ══ pipe ══ vrrp-process ── the LAN
+ *    peers ◀───────────┤
+ *    status socket ────┘
  *
  * The LAN needs nothing of this process but its life: when it ends, the VRRP process resigns.
  */
 import { randomUUID } from 'node:crypto'
-import { type Command, heartbeatMs } from '../control/contract.ts'
+import { heartbeatMs } from '../control/contract.ts'
+import { unknownHealth } from './checks/health.ts'
+import { type Runner, runChecks } from './checks/runner.ts'
 import type { AgentConfig } from './config.ts'
 import { type ControlLink, openControlLink } from './link/control-link.ts'
-import { now } from './linux/clock.ts'
+import { sinceBoot } from './linux/boot-clock.ts'
 import type { Log } from './log.ts'
-import type { FromVrrp } from './ports.ts'
-import { reportsOf } from './reports.ts'
-import { type AgentServiceStatus, type AgentStatus, serveStatus } from './status.ts'
-import type { ServiceStatus } from './vrrp/engine.ts'
-import { type Instant, ofCentiseconds } from './vrrp/time.ts'
+import { type LossWatch, watchLoss } from './loss-watch.ts'
+import { statusOf } from './overview.ts'
+import { servePeers } from './peers.ts'
+import { serveStatus } from './status.ts'
+import { createSupervisor, type Supervisor } from './supervisor.ts'
+import { ofCentiseconds } from './vrrp/time.ts'
 import { startVrrpChild, type VrrpChild } from './vrrp-child.ts'
-import { formatAddress } from './wire/address.ts'
-
-type VrrpStatus = FromVrrp & { readonly kind: 'status' }
-
-/** What the supervisor knows of its VRRP process. */
-type Knowledge = {
-  services: Readonly<Record<string, ServiceStatus>>
-  discards: VrrpStatus['discards']
-  /** When each service entered its state, by the wall clock. */
-  readonly since: Map<string, string>
-  realtime: boolean
-  restarts: number
-}
 
 /** Runs until `signal` aborts; resolves to the exit code. */
 export async function runAgent(config: AgentConfig, log: Log, signal: AbortSignal): Promise<number> {
   const incarnation = randomUUID()
-  const known: Knowledge = { services: unstarted(config), discards: {}, since: new Map(), realtime: false, restarts: 0 }
-  for (const { name } of config.routers) known.since.set(name, new Date().toISOString())
-
+  // What the supervisor speaks through begins after it, since each of them hears it.
   let link: ControlLink | undefined
   let child: VrrpChild | undefined
-  let held: readonly string[] = []
-  const refused = Promise.withResolvers<'refused'>()
-  const report = (answers: readonly string[] = []): void =>
-    link?.report(
-      reportsOf(known.services, (service) => known.since.get(service)!),
-      answers,
-    )
-  const status = await serveStatus(config.socket, () => statusOf(config, incarnation, known, link, child))
-
-  const hear = (message: FromVrrp): void => {
-    logMessage(log, message)
-    if (message.kind === 'started') known.realtime = message.realtime
-    if (message.kind === 'transition') known.since.set(message.service, wallTime(message.at))
-    if (message.kind === 'transition' && message.from === 'fault') link?.hurry()
-    if (message.kind === 'answer')
-      link?.result({ id: message.id, ok: message.ok, ...(message.reason ? { reason: message.reason } : {}) })
-    if (message.kind === 'status') {
-      known.services = message.services
-      known.discards = message.discards
-      report(message.id === null || message.id === heartbeat ? [] : [message.id])
-    }
-  }
-
-  child = startVrrpChild({
-    configuration: () => ({
-      kind: 'configure',
-      routers: config.routers,
-      realtime: config.realtime,
-      holding: held,
-    }),
-    onMessage: hear,
-    onDeath(how, restartInMs) {
-      log('error', {
-        event: 'vrrp-died',
-        how,
-        restartInMs,
-        msg: `the VRRP process died (${how}); it starts again in ${restartInMs} ms`,
-      })
-      known.restarts += 1
-      held = activeServices(known)
-      known.services = unstarted(config)
-      report()
-    },
-    onRefused: () => refused.resolve('refused'),
+  let checks: Runner | undefined
+  let loss: LossWatch | undefined
+  const healthOf = (check: string) => checks?.healthOf(check) ?? unknownHealth
+  const supervisor = createSupervisor(config, {
+    log,
+    tellVrrp: (message) => child?.send(message),
+    report: (services, occasion) => link?.report(services, occasion),
+    result: (result) => link?.result(result),
+    hurry: () => link?.hurry(),
+    healthOf,
+    now: sinceBoot,
   })
-  link = config.control === undefined ? undefined : linkToControl(config, incarnation, child, log)
-  const pulse = setInterval(() => child.send({ kind: 'status', id: heartbeat }), heartbeatMs)
+  const overview = () => ({
+    ...{ config, incarnation, supervisor, healthOf },
+    connected: link?.connected() ?? false,
+    lease: loss?.lease() ?? 'none',
+    vrrpPid: child?.pid() ?? null,
+  })
+  const status = await serveStatus(config.socket, () => statusOf(overview()))
+
+  const refused = Promise.withResolvers<'refused'>()
+  child = startVrrp(config, supervisor, () => refused.resolve('refused'))
+  link = config.control === undefined ? undefined : linkToControl({ config, incarnation, supervisor, log })
+  checks = runChecks(config.checks, supervisor.checked)
+  loss = link === undefined ? undefined : watchControl({ config, link, supervisor, log })
+  const peers = config.peers && servePeers(config.peers.listen, (service) => peerAnswer(supervisor, service), log)
+  const pulse = setInterval(supervisor.pulse, heartbeatMs)
   log('info', { event: 'agent-started', incarnation, socket: config.socket, msg: `agent of ${config.node} started` })
 
   const why = await Promise.race([refused.promise, aborted(signal)])
   clearInterval(pulse)
-  const polite = await child.stop(longestResignationMs(config))
-  known.services = unstarted(config)
-  report()
+  loss?.stop()
+  checks.stop()
+  const polite = (await child?.stop(longestResignationMs(config))) ?? true
+  peers?.close()
+  supervisor.stopped()
   await link?.close()
   await status.close()
   if (why === 'refused') return 1
@@ -106,52 +77,63 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   return polite ? 0 : 1
 }
 
-/** The id of the supervisor's own status requests, each of which becomes a heartbeat to control. */
-const heartbeat = 'heartbeat'
+/** Undefined where all services are solo: then nothing here needs raw sockets, or root. */
+function startVrrp(config: AgentConfig, supervisor: Supervisor, onRefused: () => void): VrrpChild | undefined {
+  if (config.routers.length === 0) return undefined
+  const { configuration, hear, vrrpDied } = supervisor
+  return startVrrpChild({ configuration, onMessage: hear, onDeath: vrrpDied, onRefused })
+}
 
-function linkToControl(config: AgentConfig, incarnation: string, child: VrrpChild, log: Log): ControlLink {
+type LinkInput = {
+  readonly config: AgentConfig
+  readonly incarnation: string
+  readonly supervisor: Supervisor
+  readonly log: Log
+}
+
+function linkToControl({ config, incarnation, supervisor, log }: LinkInput): ControlLink {
   const { node, site, control } = config
   return openControlLink({
     control: control!,
     identity: { node, site, incarnation },
-    onCommand(command) {
-      if (command.kind !== 'ask')
-        log('info', { event: 'command', ...command, msg: `control says ${command.kind} for ${command.service}` })
-      const message = toVrrp(command)
-      if (message !== undefined) child.send(message)
+    now: sinceBoot,
+    onCommand: supervisor.command,
+    onRefused({ service, why }) {
+      log('warn', { event: 'service-refused', service, why, msg: `control does not hear of ${service}: ${why}` })
     },
     onChange(connected, why) {
       if (connected) {
         log('info', { event: 'control-connected', url: control!.url, msg: 'connected to control' })
-        // What is reported must be fresh, so the VRRP process is asked.
-        child.send({ kind: 'status', id: heartbeat })
+        // What is reported must be fresh, so those whom it is about are asked.
+        supervisor.pulse()
       } else log('warn', { event: 'control-lost', url: control!.url, why, msg: `no connection to control: ${why}` })
     },
   })
 }
 
-function toVrrp(command: Command) {
-  const { kind, id } = command
-  // The process itself must answer: a supervisor that lives proves nothing about a process that hangs.
-  if (kind === 'ask') return { kind: 'status', id } as const
-  return kind === 'take-over' || kind === 'lower' ? command : undefined
+type WatchInput = Pick<LinkInput, 'config' | 'supervisor' | 'log'> & { readonly link: ControlLink }
+
+function watchControl({ config, link, supervisor, log }: WatchInput): LossWatch {
+  return watchLoss({
+    config,
+    log,
+    now: sinceBoot,
+    confirmedAt: link.confirmedAt,
+    isActive: (service) => supervisor.services()[service]?.status.state === 'active',
+    onLost: supervisor.controlLost,
+    onVerdict: supervisor.judged,
+  })
 }
 
-/** What holds of every service while no VRRP process runs. */
-function unstarted({ routers }: AgentConfig): Record<string, ServiceStatus> {
-  const counters = { sent: 0, received: 0, transitions: 0, late: 0 }
-  return Object.fromEntries(
-    routers.map(({ name, priority }) => [
-      name,
-      { state: 'initialize', priority, basePriority: priority, fault: null, ...counters },
-    ]),
-  )
-}
+/** What is known of a service goes stale with the VRRP process that last said it: two heartbeats, and a slow machine. */
+const freshForMs = 2 * heartbeatMs + 500
 
-function activeServices({ services }: Knowledge): string[] {
-  return Object.entries(services)
-    .filter(([, { state }]) => state === 'active')
-    .map(([name]) => name)
+function peerAnswer(supervisor: Supervisor, service: string) {
+  const known = supervisor.services()[service]
+  if (known === undefined) return 'absent'
+  const { heardAt } = supervisor.vrrp()
+  if (!known.solo && (heardAt === null || sinceBoot() - heardAt > freshForMs)) return 'unknown'
+  return known.status.state === 'active' ? 'active' : 'free'
 }
 
 /** The longest that a router waits for its successor, and the time of two slow processes to say so. */
@@ -165,101 +147,4 @@ function aborted(signal: AbortSignal): Promise<'stopped'> {
     if (signal.aborted) resolve('stopped')
     signal.addEventListener('abort', () => resolve('stopped'), { once: true })
   })
-}
-
-function statusOf(
-  config: AgentConfig,
-  incarnation: string,
-  known: Knowledge,
-  link: ControlLink | undefined,
-  child: VrrpChild | undefined,
-): AgentStatus {
-  const { node, site, control } = config
-  const services = config.routers.map((router): [string, AgentServiceStatus] => [
-    router.name,
-    {
-      ...known.services[router.name]!,
-      since: known.since.get(router.name)!,
-      interface: router.interface,
-      vrid: router.vrid,
-      addresses: router.addresses.map(({ address, prefixLength }) => `${formatAddress(address)}/${prefixLength}`),
-    },
-  ])
-  return {
-    node,
-    site,
-    incarnation,
-    control: control === undefined ? null : { url: control.url, connected: link?.connected() ?? false },
-    vrrp: { pid: child?.pid() ?? null, realtime: known.realtime, restarts: known.restarts },
-    services: Object.fromEntries(services),
-    discards: known.discards,
-  }
-}
-
-/** This process may read the pipe late; what is told must be when it happened. */
-function wallTime(at: Instant): string {
-  return new Date(Date.now() - (now() - at) / 1_000).toISOString()
-}
-
-function logMessage(log: Log, message: FromVrrp): void {
-  switch (message.kind) {
-    case 'started': {
-      const { realtime, cleaned } = message
-      log('info', { event: 'vrrp-started', realtime, cleaned, msg: 'the VRRP process runs' })
-      if (cleaned.length > 0)
-        log('warn', {
-          event: 'leftovers-removed',
-          addresses: cleaned,
-          msg: 'removed addresses that a crash left behind',
-        })
-      return
-    }
-    case 'transition': {
-      const { service, from, to, reason } = message
-      log('info', {
-        event: 'state',
-        service,
-        from,
-        to,
-        reason,
-        happenedAt: wallTime(message.at),
-        msg: `${service}: ${from} to ${to} (${reason})`,
-      })
-      return
-    }
-    case 'announced':
-      log('info', {
-        event: 'announced',
-        happenedAt: wallTime(message.at),
-        service: message.service,
-        addresses: message.addresses,
-        msg: `${message.service}: gratuitous ARP sent`,
-      })
-      return
-    case 'warning':
-      log('warn', { event: 'warning', msg: message.message })
-      return
-    case 'refused':
-      log('error', { event: 'refused', msg: message.message })
-      return
-    case 'odd':
-      log('warn', {
-        event: 'odd',
-        ...message,
-        kind: undefined,
-        msg: `${message.service}: heard ${message.oddity} from ${message.source}`,
-      })
-      return
-    case 'late':
-      log('warn', {
-        event: 'late',
-        service: message.service,
-        byMs: message.byMs,
-        msg: `${message.service}: a timer fired ${message.byMs} ms late`,
-      })
-      return
-    case 'answer':
-    case 'status':
-      return
-  }
 }

@@ -8,7 +8,8 @@
  * order (advertisement, addresses, announcement: F-33) is kept by that.
  */
 import type { AddressChange, FromVrrp, VrrpPorts } from './ports.ts'
-import type { Engine, Output } from './vrrp/engine.ts'
+import type { Engine } from './vrrp/engine.ts'
+import type { Output } from './vrrp/slot.ts'
 import type { Instant } from './vrrp/time.ts'
 import { formatAddress } from './wire/address.ts'
 import { encodeIpv4 } from './wire/ipv4.ts'
@@ -31,7 +32,7 @@ function perform(outputs: readonly Output[], engine: Engine, ports: VrrpPorts): 
   const at = ports.now()
   const news = outputs.flatMap((output) => describe(output, outputs, at))
   for (const message of news) ports.publish(message)
-  if (news.length > 0 || outputs.some(({ kind }) => kind === 'priority')) {
+  if (news.length > 0 || outputs.some(({ kind }) => kind === 'priority' || kind === 'standing')) {
     ports.publish({ kind: 'status', id: null, services: engine.services(), discards: engine.discards() })
   }
 }

@@ -1,6 +1,7 @@
 /** What the real-time process needs from outside. Linux implements it; the simulator does too. */
-import type { Input, Output, ServiceStatus } from './vrrp/engine.ts'
-import type { VirtualRouter } from './vrrp/router.ts'
+import type { Input } from './vrrp/engine.ts'
+import type { Standing, VirtualRouter } from './vrrp/router.ts'
+import type { Output, ServiceStatus } from './vrrp/slot.ts'
 import type { Instant } from './vrrp/time.ts'
 import type { Address, Prefix } from './wire/address.ts'
 
@@ -30,10 +31,13 @@ export type ToVrrp =
       readonly routers: readonly VirtualRouter[]
       /** Services whose addresses a process that has just crashed left installed. */
       readonly holding: readonly string[]
+      /** What is said of each service now; a process that is started again must not forget it. */
+      readonly standings: Readonly<Record<string, Standing>>
       readonly realtime: boolean
     }
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
+  | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
   /** Answered by `status` with the same id, so that a hung process is not taken for a live one. */
   | { readonly kind: 'status'; readonly id: string }
   | { readonly kind: 'stop' }

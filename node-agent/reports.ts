@@ -1,15 +1,31 @@
-/** What the VRRP process says of its routers, as control is told it. */
+/** What is known of the services, as control is told it. */
 import type { ServiceReport } from '../control/contract.ts'
-import type { ServiceStatus } from './vrrp/engine.ts'
+import type { ServiceStatus } from './vrrp/slot.ts'
 
-/** `since`: when each service entered its state, by the wall clock. */
-export function reportsOf(
-  services: Readonly<Record<string, ServiceStatus>>,
-  since: (service: string) => string,
-): Record<string, ServiceReport> {
-  const entries = Object.entries(services).map(([name, { state, priority, basePriority }]): [string, ServiceReport] => [
-    name,
-    { state, priority, basePriority, healthy: state !== 'fault', since: since(name) },
-  ])
-  return Object.fromEntries(entries)
+export type Known = {
+  readonly status: ServiceStatus
+  /** When it entered its state, by the wall clock. */
+  readonly since: string
+  readonly solo: boolean
+  /** The highest epoch that control has told; null: none yet. */
+  readonly epochSeen: number | null
+}
+
+export function reportsOf(services: Readonly<Record<string, Known>>): Record<string, ServiceReport> {
+  return Object.fromEntries(Object.entries(services).map(([name, known]) => [name, reportOf(known)]))
+}
+
+function reportOf({ status, since, solo, epochSeen }: Known): ServiceReport {
+  const { state, priority, basePriority, yielding, fault } = status
+  return {
+    state,
+    priority,
+    basePriority,
+    healthy: state !== 'fault',
+    ...(fault === null ? {} : { fault: fault.slice(0, 200) }),
+    ...(solo ? { solo } : {}),
+    ...(yielding ? { yielding } : {}),
+    ...(epochSeen === null ? {} : { epochSeen }),
+    since,
+  }
 }

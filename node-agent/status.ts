@@ -5,15 +5,19 @@ import { dirname } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { RouterState } from '../control/contract.ts'
+import type { Verdict } from './checks/health.ts'
+import type { Lease } from './link/lease.ts'
 
 export type AgentStatus = {
   readonly node: string
   readonly site: string
   readonly incarnation: string
   /** Null without a control in the configuration. */
-  readonly control: { readonly url: string; readonly connected: boolean } | null
+  readonly control: { readonly url: string; readonly connected: boolean; readonly lease: Lease } | null
+  /** None runs where all services are solo. */
   readonly vrrp: { readonly pid: number | null; readonly realtime: boolean; readonly restarts: number }
   readonly services: Readonly<Record<string, AgentServiceStatus>>
+  readonly checks: Readonly<Record<string, { readonly verdict: Verdict; readonly why: string | null }>>
   /** Discarded packets by interface and reason (RFC 9568 §7.1). */
   readonly discards: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
@@ -23,9 +27,16 @@ export type AgentServiceStatus = {
   readonly since: string
   readonly priority: number
   readonly basePriority: number
-  readonly interface: string
-  readonly vrid: number
+  readonly mode: 'vrrp' | 'solo'
+  /** Null for a solo service, which also has no addresses. */
+  readonly interface: string | null
+  readonly vrid: number | null
   readonly addresses: readonly string[]
+  readonly yielding: boolean
+  /** Why it takes no part in the election; null while it does. */
+  readonly yieldsBecause: string | null
+  /** Who owns it outside, as control said last. */
+  readonly owner: { readonly node: string; readonly epoch: number; readonly contested: boolean } | null
   readonly fault: string | null
   readonly sent: number
   readonly received: number

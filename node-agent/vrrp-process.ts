@@ -54,7 +54,10 @@ type Supervisor = {
   readonly publish: (message: FromVrrp) => void
 }
 
-function run({ routers, holding, realtime }: Configuration, { pipe, early, receive, publish }: Supervisor): void {
+function run(
+  { routers, holding, standings, realtime }: Configuration,
+  { pipe, early, receive, publish }: Supervisor,
+): void {
   const warnings = realtime ? goRealtime() : []
   const statusAsked: string[] = []
   const ports = openVrrpPorts({
@@ -71,7 +74,7 @@ function run({ routers, holding, realtime }: Configuration, { pipe, early, recei
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of warnings) publish({ kind: 'warning', message })
 
-  const engine = createEngine({ routers, holding: held })
+  const engine = createEngine({ routers, holding: held, standings })
   for (const input of ports.initialInputs()) engine.handle(input, ports.now())
   loop(engine, ports, statusAsked)
 }

@@ -20,7 +20,9 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 const pure = (name: string): boolean =>
   /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
-    'node-agent/link/outbox.ts',
+    ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'told', 'solo'].map(
+      (name) => `node-agent/${name}.ts`,
+    ),
     ...['decide', 'decision', 'deadlines', 'edge/known', 'edge/route', 'health', 'operation', 'plan'].map(
       (name) => `control/${name}.ts`,
     ),
@@ -43,8 +45,9 @@ const directions: { who: RegExp; may: RegExp }[] = [
     who: /^node-agent\/linux\//,
     may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine)\.ts$)/,
   },
-  { who: /^node-agent\/link\/outbox\.ts$/, may: /^control\/contract\.ts$/ },
+  { who: /^node-agent\/link\/(outbox|lease)\.ts$/, may: /^control\/contract\.ts$/ },
   { who: /^node-agent\/link\//, may: /^(node:|ws$|control\/contract\.ts$|node-agent\/(link\/|log\.ts$))/ },
+  { who: /^node-agent\/checks\//, may: /^(node:|node-agent\/(checks|vrrp)\/)/ },
   {
     who: /^node-agent\//,
     may: /^(node:|zod$|hono|@hono\/|node-agent\/|control\/(contract|config-file)\.ts$)/,

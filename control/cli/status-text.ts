@@ -61,8 +61,8 @@ export function describeAgent(status: AgentStatus, nowMs: number, paint: Paint =
     service.priority === service.basePriority
       ? String(service.priority)
       : `${service.priority} (${service.priority > service.basePriority ? 'raised' : 'lowered'} from ${service.basePriority})`,
-    `${service.interface} vrid ${service.vrid}`,
-    service.addresses.join(' '),
+    service.mode === 'solo' ? 'solo' : `${service.interface} vrid ${service.vrid}`,
+    service.addresses.join(' ') || '-',
   ])
   const [heading, ...lines] = tableLines([['SERVICE', 'STATE', 'SINCE', 'PRIORITY', 'WHERE', 'ADDRESSES'], ...rows])
   const blocks = Object.keys(status.services).flatMap((name, i) => [
@@ -78,7 +78,7 @@ export function describeAgent(status: AgentStatus, nowMs: number, paint: Paint =
   ].join('\n')
 }
 
-function nodeTroubles({ vrrp, control, discards }: AgentStatus): Trouble[] {
+function nodeTroubles({ vrrp, control, checks, discards, services }: AgentStatus): Trouble[] {
   const dead: Trouble = {
     severity: 'urgent',
     what: 'the VRRP process is down: this node holds no address',
@@ -89,6 +89,12 @@ function nodeTroubles({ vrrp, control, discards }: AgentStatus): Trouble[] {
     what: `control ${control?.url} does not hear this node`,
     remedy: 'is control up, does this node reach it, and is its token right? the agent’s log says which',
   }
+  const failing = Object.entries(checks)
+    .filter(([, { verdict }]) => verdict === 'failing')
+    .map(([name, { why }]): Trouble => {
+      const what = `check ${name} fails: ${why ?? 'it gives no reason'}`
+      return { severity: 'warning', what, remedy: 'put right what it looks at' }
+    })
   const discarded = Object.entries(discards).flatMap(([where, reasons]) =>
     Object.entries(reasons)
       .filter(([, count]) => count > 0)
@@ -97,20 +103,37 @@ function nodeTroubles({ vrrp, control, discards }: AgentStatus): Trouble[] {
         return { severity: 'note', what, remedy: 'compare the VRRP settings of all routers there, if it grows' }
       }),
   )
-  return [...(vrrp.pid === null ? [dead] : []), ...(control?.connected === false ? [lost] : []), ...discarded]
+  // Where all services are solo none runs.
+  const isDown = vrrp.pid === null && Object.values(services).some(({ mode }) => mode === 'vrrp')
+  return [...(isDown ? [dead] : []), ...(control?.connected === false ? [lost] : []), ...failing, ...discarded]
 }
 
 function serviceTroubles({ services }: AgentStatus, name: string): Trouble[] {
-  const { fault, late, state } = services[name]!
+  const { fault, late, state, yieldsBecause, owner } = services[name]!
   const ill: Trouble = {
     severity: 'urgent',
     what: `it is in fault: ${fault ?? 'no reason is given'}`,
     remedy: 'put right what that names; it takes part again by itself',
+  }
+  const contested: Trouble = {
+    severity: 'urgent',
+    what: `${owner?.node} owns it outside, while this node is active as well: the LAN is split, or healing`,
+    remedy: `check cables, switch ports and VLAN between here and ${owner?.node}`,
+  }
+  const yields: Trouble = {
+    severity: 'note',
+    what: `it takes no part in the election: ${yieldsBecause}`,
+    remedy: 'by itself when that is over; who drained this node: holdfast nodes',
   }
   const slow: Trouble = {
     severity: 'warning',
     what: `${late} late timers: this machine is too slow for the interval`,
     remedy: 'set realtime: true, give it a longer interval, or take load off it',
   }
-  return [...(state === 'fault' || fault !== null ? [ill] : []), ...(late > 0 ? [slow] : [])]
+  return [
+    ...(state === 'fault' || fault !== null ? [ill] : []),
+    ...(owner?.contested === true ? [contested] : []),
+    ...(late > 0 ? [slow] : []),
+    ...(yieldsBecause === null ? [] : [yields]),
+  ]
 }

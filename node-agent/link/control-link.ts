@@ -1,5 +1,5 @@
 /**
- * The agent's connection to control: one WebSocket, opened again whenever it is lost, watched by ping and pong.
+ * The agent's connection to control: one WebSocket, opened again whenever it is lost, watched by the answers to its pings.
  *
  * `outbox` decides what to send and when to connect; this file owns the socket and the timers.
  */
@@ -7,50 +7,69 @@ import { WebSocket } from 'ws'
 import {
   type Command,
   type CommandResult,
+  type Commands,
   commandsSchema,
   heartbeatMs,
   leaseMs,
+  type RefusedService,
   type ServiceReport,
 } from '../../control/contract.ts'
-import { createOutbox, type Identity, nextRetry, type Outbox, type OutboxEvent, stepOutbox } from './outbox.ts'
+import {
+  createOutbox,
+  type Identity,
+  nextRetry,
+  type Outbox,
+  type OutboxEvent,
+  stepOutbox,
+  unansweredSince,
+} from './outbox.ts'
 
 export type ControlLink = {
-  /** The services' present state; `answers` are the ids of asks that it answers. */
-  readonly report: (services: Readonly<Record<string, ServiceReport>>, answers: readonly string[]) => void
+  /** The services' present state; `answers` are the ids of asks that it answers. `pulse`: a heartbeat is due. */
+  readonly report: (services: Readonly<Record<string, ServiceReport>>, occasion: Occasion) => void
   readonly result: (result: CommandResult) => void
   /** The network may be back: connect now, and do not trust a connection that has been silent. */
   readonly hurry: () => void
   readonly connected: () => boolean
+  /** When the last ping was sent that control answered; null: none yet. */
+  readonly confirmedAt: () => number | null
   readonly close: () => Promise<void>
 }
+
+export type Occasion = { readonly answers: readonly string[]; readonly pulse: boolean }
 
 export type ControlLinkOptions = {
   readonly control: { readonly url: string; readonly token: string }
   readonly identity: Identity
+  /** Milliseconds on a clock that never jumps and counts the time of a suspended machine. */
+  readonly now: () => number
   readonly onCommand: (command: Command) => void
+  /** Control does not let this node take part in a service. */
+  readonly onRefused: (refused: RefusedService) => void
   /** Connected or not, and why not, each time that changes. */
   readonly onChange: (connected: boolean, why: string) => void
 }
 
-export function openControlLink({ control, identity, onCommand, onChange }: ControlLinkOptions): ControlLink {
+export function openControlLink(options: ControlLinkOptions): ControlLink {
+  const { control, identity, now, onChange } = options
   let outbox: Outbox = createOutbox(identity)
   let socket: WebSocket | undefined
-  let heardAt = 0
   let retry: NodeJS.Timeout | undefined
   let closing = false
   let lastWhy: string | undefined
 
   const handle = (event: OutboxEvent): void => {
-    const stepped = stepOutbox(outbox, event, performance.now())
+    const stepped = stepOutbox(outbox, event, now())
     outbox = stepped.outbox
     for (const effect of stepped.effects) {
       if (effect.kind === 'send') socket?.send(JSON.stringify(effect.report))
+      else if (effect.kind === 'ping') socket?.send('ping')
       else connect()
     }
     clearTimeout(retry)
     const retryAt = nextRetry(outbox)
     if (retryAt !== undefined && !closing) {
-      retry = setTimeout(() => handle({ kind: 'tick' }), Math.max(0, retryAt - performance.now()))
+      retry = setTimeout(() => handle({ kind: 'tick' }), Math.max(0, retryAt - now()))
     }
   }
 
@@ -66,24 +85,23 @@ export function openControlLink({ control, identity, onCommand, onChange }: Cont
   const connect = (): void => {
     const opening: WebSocket = openSocket(control, {
       opened() {
-        heardAt = performance.now()
         lastWhy = undefined
         onChange(true, '')
         handle({ kind: 'opened' })
       },
       heard(text) {
-        heardAt = performance.now()
-        if (text !== undefined) commandsIn(text).forEach(onCommand)
+        if (text === 'pong') handle({ kind: 'pong' })
+        else obey(text, options)
       },
       lost: (why) => lost(opening, why),
     })
     socket = opening
   }
 
+  const silentFor = (): number => now() - (unansweredSince(outbox) ?? now())
+
   const watch = setInterval(() => {
-    if (socket?.readyState !== WebSocket.OPEN) return
-    if (performance.now() - heardAt > leaseMs) drop('control is silent')
-    else socket.ping()
+    if (silentFor() > leaseMs) drop('control is silent')
   }, heartbeatMs)
 
   const drop = (why: string): void => {
@@ -95,13 +113,14 @@ export function openControlLink({ control, identity, onCommand, onChange }: Cont
 
   handle({ kind: 'tick' })
   return {
-    report: (services, answers) => handle({ kind: 'state', services, answers }),
+    report: (services, occasion) => handle({ kind: 'state', services, ...occasion }),
     result: (result) => handle({ kind: 'result', result }),
     hurry() {
-      if (socket !== undefined && performance.now() - heardAt > 2 * heartbeatMs) drop('the network was gone')
+      if (silentFor() > 2 * heartbeatMs) drop('the network was gone')
       handle({ kind: 'hurry' })
     },
     connected: () => outbox.connection.kind === 'open',
+    confirmedAt: () => outbox.confirmedAt,
     async close() {
       closing = true
       clearInterval(watch)
@@ -113,8 +132,7 @@ export function openControlLink({ control, identity, onCommand, onChange }: Cont
 
 type SocketHandlers = {
   readonly opened: () => void
-  /** A message's text; undefined for a pong. */
-  readonly heard: (text: string | undefined) => void
+  readonly heard: (text: string) => void
   /** May be called more than once. */
   readonly lost: (why: string) => void
 }
@@ -130,7 +148,6 @@ function openSocket({ url, token }: ControlLinkOptions['control'], on: SocketHan
   })
   socket.on('open', on.opened)
   socket.on('message', (data) => on.heard(String(data)))
-  socket.on('pong', () => on.heard(undefined))
   socket.on('unexpected-response', (_, { statusCode, statusMessage }) => {
     socket.terminate()
     on.lost(`control answered ${statusCode} ${statusMessage}${remedyFor(statusCode)}`)
@@ -147,11 +164,17 @@ function remedyFor(status: number | undefined): string {
 }
 
 /** A message that is not understood is from a newer control: the rest of the conversation goes on. */
-function commandsIn(text: string): readonly Command[] {
+function obey(text: string, { onCommand, onRefused }: ControlLinkOptions): void {
+  const message = commandsIn(text)
+  message?.commands.forEach(onCommand)
+  message?.refused?.forEach(onRefused)
+}
+
+function commandsIn(text: string): Commands | undefined {
   try {
-    return commandsSchema.parse(JSON.parse(text)).commands
+    return commandsSchema.parse(JSON.parse(text))
   } catch {
-    return []
+    return undefined
   }
 }
 

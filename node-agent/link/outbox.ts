@@ -1,9 +1,13 @@
 /**
  * What the agent owes control, as a pure function of what happened: the newest report, answers to questions, results
- * of commands, and when to try the connection again.
+ * of commands, the pings between them, and when to try the connection again.
+ *
+ *   opened   change   ask      pulse   pulse   pulse …       every `wholeReportMs`
+ *   report   report   report   ping    ping    ping   …      report, ping
  *
  * A report is a level. While the connection is down nothing queues up: the newest state replaces the one before, and
- * is sent as soon as the connection is open.
+ * is sent as soon as the connection is open. A ping says `as in my last report on this link`, and control answers each
+ * with a pong, in order: so it is known until when control has surely heard this node.
  */
 import type { CommandResult, Report, ServiceReport } from '../../control/contract.ts'
 
@@ -16,21 +20,35 @@ export type Outbox = {
   readonly answers: readonly string[]
   readonly results: readonly CommandResult[]
   readonly connection: Connection
+  /** When the last ping was sent that control answered, on any connection. Null: it has answered none yet. */
+  readonly confirmedAt: number | null
 }
 
+/** Instants are milliseconds on the caller's clock, which never jumps and counts the time of a suspended machine. */
 export type Connection =
-  | { readonly kind: 'open' }
+  | {
+      readonly kind: 'open'
+      /** What was last reported on this connection, and when; undefined: nothing yet. */
+      readonly said?: { readonly services: string; readonly at: number }
+      /** When each ping was sent that was not answered yet. */
+      readonly pings: readonly number[]
+    }
   | { readonly kind: 'connecting'; readonly failures: number }
-  /** Milliseconds on the caller's monotonic clock. */
   | { readonly kind: 'waiting'; readonly retryAt: number; readonly failures: number }
 
 export type OutboxEvent =
-  /** The present state, just asked for or just changed; `answers` are the asks that it answers. */
+  /**
+   * The present state, just asked for or just changed; `answers` are the asks that it answers. `pulse`: those whom it
+   * is about have just said so themselves, a heartbeat after the last time.
+   */
   | {
       readonly kind: 'state'
       readonly services: Readonly<Record<string, ServiceReport>>
       readonly answers: readonly string[]
+      readonly pulse: boolean
     }
+  /** Control has answered the oldest ping that was not answered yet. */
+  | { readonly kind: 'pong' }
   | { readonly kind: 'result'; readonly result: CommandResult }
   | { readonly kind: 'opened' }
   /** `random` in 0..1 spreads the agents of a restarted control. */
@@ -39,7 +57,10 @@ export type OutboxEvent =
   /** Something says that the network is back: do not wait out the back-off. */
   | { readonly kind: 'hurry' }
 
-export type OutboxEffect = { readonly kind: 'send'; readonly report: Report } | { readonly kind: 'connect' }
+export type OutboxEffect =
+  | { readonly kind: 'send'; readonly report: Report }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'connect' }
 
 export type OutboxStep = { readonly outbox: Outbox; readonly effects: readonly OutboxEffect[] }
 
@@ -47,19 +68,26 @@ export type OutboxStep = { readonly outbox: Outbox; readonly effects: readonly O
 const firstRetryMs = 200
 const longestRetryMs = 5_000
 
+/** How often all is said again although nothing has changed, in milliseconds. */
+const wholeReportMs = 30_000
+
 export function createOutbox(identity: Identity): Outbox {
   const connection: Connection = { kind: 'waiting', retryAt: 0, failures: 0 }
-  return { identity, sequence: 0, services: {}, answers: [], results: [], connection }
+  return { identity, sequence: 0, services: {}, answers: [], results: [], connection, confirmedAt: null }
 }
 
 export function stepOutbox(outbox: Outbox, event: OutboxEvent, now: number): OutboxStep {
   switch (event.kind) {
-    case 'state':
-      return flush({ ...outbox, services: event.services, answers: [...outbox.answers, ...event.answers] })
+    case 'state': {
+      const { services, answers, pulse } = event
+      return flush({ ...outbox, services, answers: [...outbox.answers, ...answers] }, { pulse, now })
+    }
     case 'result':
-      return flush({ ...outbox, results: [...outbox.results, event.result].slice(-64) })
+      return flush({ ...outbox, results: [...outbox.results, event.result].slice(-64) }, { pulse: false, now })
     case 'opened':
-      return flush({ ...outbox, connection: { kind: 'open' } })
+      return flush({ ...outbox, connection: { kind: 'open', pings: [] } }, { pulse: false, now })
+    case 'pong':
+      return { outbox: confirm(outbox), effects: [] }
     case 'closed': {
       const failures = outbox.connection.kind === 'open' ? 0 : outbox.connection.failures
       const pause = Math.min(longestRetryMs, firstRetryMs * 2 ** failures) * (0.5 + event.random / 2)
@@ -91,9 +119,28 @@ export function nextRetry({ connection }: Outbox): number | undefined {
   return connection.kind === 'waiting' ? connection.retryAt : undefined
 }
 
-function flush(outbox: Outbox): OutboxStep {
-  if (outbox.connection.kind !== 'open' || Object.keys(outbox.services).length === 0) return { outbox, effects: [] }
-  const { identity, services, answers, results } = outbox
+/** Since when control owes the answer to a ping; undefined while it owes none. */
+export function unansweredSince({ connection }: Outbox): number | undefined {
+  return connection.kind === 'open' ? connection.pings[0] : undefined
+}
+
+type Occasion = { readonly pulse: boolean; readonly now: number }
+
+function flush(outbox: Outbox, { pulse, now }: Occasion): OutboxStep {
+  const { connection } = outbox
+  if (connection.kind !== 'open' || Object.keys(outbox.services).length === 0) return { outbox, effects: [] }
+  const reported = isReportDue(outbox, now) ? report(outbox, now) : { outbox, effects: [] }
+  return pulse ? ping(reported, now) : reported
+}
+
+function isReportDue({ connection, services, answers, results }: Outbox, now: number): boolean {
+  if (answers.length > 0 || results.length > 0) return true
+  if (connection.kind !== 'open' || connection.said === undefined) return true
+  return now - connection.said.at >= wholeReportMs || connection.said.services !== JSON.stringify(services)
+}
+
+function report(outbox: Outbox, now: number): OutboxStep {
+  const { identity, services, answers, results, connection } = outbox
   const sequence = outbox.sequence + 1
   const report: Report = {
     ...identity,
@@ -102,5 +149,27 @@ function flush(outbox: Outbox): OutboxStep {
     ...(answers.length > 0 ? { answers: answers.slice(-64) } : {}),
     ...(results.length > 0 ? { results: [...results] } : {}),
   }
-  return { outbox: { ...outbox, sequence, answers: [], results: [] }, effects: [{ kind: 'send', report }] }
+  const said = { services: JSON.stringify(services), at: now }
+  return {
+    outbox: { ...outbox, sequence, answers: [], results: [], connection: { ...connection, said } as Connection },
+    effects: [{ kind: 'send', report }],
+  }
+}
+
+function ping({ outbox, effects }: OutboxStep, now: number): OutboxStep {
+  const { connection } = outbox
+  if (connection.kind !== 'open') return { outbox, effects }
+  return {
+    outbox: { ...outbox, connection: { ...connection, pings: [...connection.pings, now] } },
+    effects: [...effects, { kind: 'ping' }],
+  }
+}
+
+/** Answers come in the order of the pings. One that nobody asked for confirms nothing. */
+function confirm(outbox: Outbox): Outbox {
+  const { connection } = outbox
+  if (connection.kind !== 'open') return outbox
+  const [answered, ...pings] = connection.pings
+  if (answered === undefined) return outbox
+  return { ...outbox, confirmedAt: answered, connection: { ...connection, pings } }
 }

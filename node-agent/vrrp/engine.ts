@@ -7,10 +7,26 @@
  * No clock, socket or log: the real-time process and the simulator drive the very same engine.
  */
 import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
-import { type Admission, admit, type DiscardReason, discardReasons, type Oddity } from './admit.ts'
-import type { Event, State, VirtualRouter } from './router.ts'
-import { nextDeadline, priorityNow, type RunningRouter, step } from './step.ts'
-import { earliest, type Instant, ofCentiseconds } from './time.ts'
+import { type Admission, admit, type DiscardReason, discardReasons } from './admit.ts'
+import type { Event, Standing, VirtualRouter } from './router.ts'
+import {
+  advanceSlot,
+  faultIn,
+  intoFault,
+  newSlot,
+  noteLateness,
+  noteOddities,
+  type Output,
+  plainStanding,
+  type ServiceStatus,
+  type Slot,
+  startSlot,
+  statusOf,
+  takeStanding,
+  wordOf,
+} from './slot.ts'
+import { nextDeadline } from './step.ts'
+import { earliest, type Instant } from './time.ts'
 
 /** What is known of an interface, whole: a later one replaces it. Undefined when there is none of that name. */
 export type InterfaceStatus = {
@@ -26,39 +42,9 @@ export type Input =
   | { readonly kind: 'address-removed'; readonly interface: string; readonly address: Address }
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
+  /** `id`: of the command that it is the answer to; null when nobody waits for one. */
+  | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
   | { readonly kind: 'stop' }
-
-export type StateWord = 'initialize' | 'backup' | 'active' | 'fault'
-
-export type Output =
-  | { readonly kind: 'send-advertisement'; readonly router: RunningRouter; readonly priority: number }
-  | { readonly kind: 'install-addresses' | 'remove-addresses' | 'announce-addresses'; readonly router: VirtualRouter }
-  | {
-      readonly kind: 'transition'
-      readonly service: string
-      readonly from: StateWord
-      readonly to: StateWord
-      readonly reason: string
-    }
-  /** The advertised priority changed without a change of state. */
-  | { readonly kind: 'priority'; readonly service: string; readonly priority: number }
-  | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
-  /** Reported when it begins; the counters tell how often. */
-  | { readonly kind: 'odd'; readonly service: string; readonly oddity: Oddity; readonly source: Address }
-  | { readonly kind: 'late'; readonly service: string; readonly byMicroseconds: number }
-
-export type ServiceStatus = {
-  readonly state: StateWord
-  readonly priority: number
-  readonly basePriority: number
-  /** Why the state is `fault`; null otherwise. */
-  readonly fault: string | null
-  readonly sent: number
-  readonly received: number
-  readonly transitions: number
-  /** Times a timer fired more than an advertisement interval late: this machine is too slow for its interval. */
-  readonly late: number
-}
 
 export type Engine = {
   readonly handle: (input: Input, now: Instant) => void
@@ -76,21 +62,8 @@ export type EngineOptions = {
   readonly routers: readonly VirtualRouter[]
   /** Services whose addresses a crashed process of ours left installed a moment ago: they are handed over, not dropped. */
   readonly holding?: ReadonlySet<string>
-}
-
-/** A router and everything that changes about it. */
-type Slot = {
-  readonly router: VirtualRouter
-  state: State
-  /** Undefined while the interface can't carry it; then `fault` says why. */
-  running: RunningRouter | undefined
-  fault: string | null
-  holding: boolean
-  sent: number
-  received: number
-  transitions: number
-  late: number
-  readonly odd: Set<Oddity>
+  /** What was said of routers before they started. Default: the plain standing. */
+  readonly standings?: Readonly<Record<string, Standing>>
 }
 
 type Port = {
@@ -99,8 +72,13 @@ type Port = {
   readonly discards: Record<DiscardReason, number>
 }
 
-export function createEngine({ routers, holding = new Set() }: EngineOptions): Engine {
-  const slots = new Map(routers.map((router) => [router.name, newSlot(router, holding.has(router.name))]))
+export function createEngine({ routers, holding = new Set(), standings = {} }: EngineOptions): Engine {
+  const slots = new Map(
+    routers.map((router) => {
+      const standing = standings[router.name] ?? plainStanding(router)
+      return [router.name, newSlot(router, standing, holding.has(router.name))]
+    }),
+  )
   const ports = new Map<string, Port>()
   for (const slot of slots.values()) portOf(ports, slot.router.interface).byVrid.set(slot.router.vrid, slot)
   let outputs: Output[] = []
@@ -128,6 +106,9 @@ export function createEngine({ routers, holding = new Set() }: EngineOptions): E
         case 'take-over':
         case 'lower':
           outputs.push(...command(slots.get(input.service), input, now))
+          return
+        case 'standing':
+          outputs.push(...changeStanding(slots.get(input.service), input, stopping, now))
           return
         case 'stop':
           stopping = true
@@ -157,23 +138,6 @@ export function createEngine({ routers, holding = new Set() }: EngineOptions): E
     services: () => Object.fromEntries([...slots].map(([name, slot]) => [name, statusOf(slot)])),
     discards: () => Object.fromEntries([...ports].map(([name, { discards }]) => [name, { ...discards }])),
   }
-}
-
-function advanceSlot(slot: Slot, router: RunningRouter, event: Event, now: Instant): Output[] {
-  const from = wordOf(slot)
-  const priority = priorityNow(router, slot.state)
-  const { state, effects, reason } = step(router, slot.state, event, now)
-  slot.state = state
-  const outputs: Output[] = effects.map((effect) => ({ ...effect, router }))
-  slot.sent += effects.filter(({ kind }) => kind === 'send-advertisement').length
-  const to = wordOf(slot)
-  if (to !== from || reason !== undefined) {
-    if (to !== from) slot.transitions += 1
-    outputs.push({ kind: 'transition', service: router.name, from, to, reason: reason ?? event.kind })
-  } else if (priorityNow(router, state) !== priority) {
-    outputs.push({ kind: 'priority', service: router.name, priority: priorityNow(router, state) })
-  }
-  return outputs
 }
 
 function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
@@ -208,35 +172,31 @@ function changeInterface(port: Port, status: InterfaceStatus | undefined, stoppi
     const { router } = slot
     const primaryAddress = status === undefined ? undefined : primaryAddressOf(port, status)
     const fault = faultOf(router, status, primaryAddress)
+    const from = wordOf(slot)
     if (fault === null && primaryAddress !== undefined) {
       const wasRunning = slot.running !== undefined
-      slot.running = { ...router, primaryAddress }
+      slot.running = { ...router, ...slot.standing, primaryAddress }
       if (wasRunning || stopping) return []
-      const startup: Event = { kind: 'startup', holding: slot.holding }
-      slot.holding = false
-      return afterFault(slot, advanceSlot(slot, slot.running, startup, now))
+      slot.interfaceFault = null
+      return startSlot(slot, slot.running, from, now)
     }
-    const from = wordOf(slot)
     const left = slot.running === undefined ? [] : advanceSlot(slot, slot.running, { kind: 'fault' }, now)
     slot.running = undefined
-    slot.fault = fault
-    if (from === 'fault') return []
-    const transition: Output = {
-      kind: 'transition',
-      service: router.name,
-      from,
-      to: 'fault',
-      reason: fault ?? 'interface down',
-    }
-    return [...left.filter(({ kind }) => kind !== 'transition'), transition]
+    slot.interfaceFault = fault
+    return [...left.filter(({ kind }) => kind !== 'transition'), ...intoFault(slot, from)]
   })
 }
 
-/** A start after a fault is a transition from it. */
-function afterFault(slot: Slot, outputs: Output[]): Output[] {
-  const from: StateWord = slot.fault === null ? 'initialize' : 'fault'
-  slot.fault = null
-  return outputs.map((output) => (output.kind === 'transition' ? { ...output, from, to: wordOf(slot) } : output))
+type StandingInput = Input & { readonly kind: 'standing' }
+
+function changeStanding(slot: Slot | undefined, input: StandingInput, stopping: boolean, now: Instant): Output[] {
+  const answer = (reason?: string): Output[] =>
+    input.id === null
+      ? []
+      : [{ kind: 'answer', id: input.id, ...(reason === undefined ? { ok: true } : { ok: false, reason }) }]
+  if (slot === undefined) return answer(`this node has no service ${input.service}`)
+  const outputs = takeStanding(slot, input.standing, stopping, now)
+  return [...outputs, { kind: 'standing', service: input.service }, ...answer()]
 }
 
 function faultOf(
@@ -260,48 +220,12 @@ function primaryAddressOf(port: Port, status: InterfaceStatus): Address | undefi
 function command(slot: Slot | undefined, input: Input & { kind: 'take-over' | 'lower' }, now: Instant): Output[] {
   const refuse = (reason: string): Output[] => [{ kind: 'answer', id: input.id, ok: false, reason }]
   if (slot === undefined) return refuse(`this node has no service ${input.service}`)
-  if (slot.running === undefined) return refuse(slot.fault ?? 'not started yet')
+  if (slot.running === undefined || slot.standing.fault !== null) return refuse(faultIn(slot) ?? 'not started yet')
+  if (input.kind === 'take-over' && slot.standing.yielding)
+    return refuse(`this node yields ${input.service}: it takes no part until it is told to again`)
   if (slot.state.kind === 'resigning' || slot.state.kind === 'initialize') return refuse('this node is leaving')
   const event: Event = input.kind === 'take-over' ? { kind: 'take-over', priority: input.priority } : { kind: 'lower' }
   return [...advanceSlot(slot, slot.running, event, now), { kind: 'answer', id: input.id, ok: true }]
-}
-
-function noteLateness(slot: Slot, byMicroseconds: number): Output[] {
-  if (byMicroseconds <= ofCentiseconds(slot.router.advertisementInterval)) return []
-  slot.late += 1
-  return [{ kind: 'late', service: slot.router.name, byMicroseconds }]
-}
-
-/** Says each kind of oddity once, until an advertisement without it has been heard. */
-function noteOddities(slot: Slot, odd: readonly Oddity[], source: Address): Output[] {
-  for (const known of slot.odd) if (!odd.includes(known)) slot.odd.delete(known)
-  const news = odd.filter((oddity) => !slot.odd.has(oddity))
-  for (const oddity of news) slot.odd.add(oddity)
-  return news.map((oddity) => ({ kind: 'odd', service: slot.router.name, oddity, source }))
-}
-
-function wordOf(slot: Slot): StateWord {
-  if (slot.fault !== null) return 'fault'
-  return slot.state.kind === 'resigning' ? 'initialize' : slot.state.kind
-}
-
-function statusOf(slot: Slot): ServiceStatus {
-  const { router, state, fault, sent, received, transitions, late } = slot
-  const priority = priorityNow(router, state)
-  return { state: wordOf(slot), priority, basePriority: router.priority, fault, sent, received, transitions, late }
-}
-
-function newSlot(router: VirtualRouter, holding: boolean): Slot {
-  const counters = { sent: 0, received: 0, transitions: 0, late: 0 }
-  return {
-    router,
-    state: { kind: 'initialize' },
-    running: undefined,
-    fault: null,
-    holding,
-    ...counters,
-    odd: new Set(),
-  }
 }
 
 function portOf(ports: Map<string, Port>, name: string): Port {

@@ -6,7 +6,7 @@
  *       │  startup        activeDownAt │▲      │ outranked            │ successor heard, or its longest
  *       └──────────────▶ backup ───────┘└──────┘ or overslept         ▼ skew is over
  *                          ▲            take-over                 initialize
- *                          └───────────────────── (or backup, after a crash of our own process)
+ *                          └───────────────────── (or backup: told to yield, or our own process crashed)
  */
 import type { Address, Prefix } from '../wire/address.ts'
 import type { ChecksumForm } from '../wire/vrrp.ts'
@@ -32,6 +32,19 @@ export type VirtualRouter = {
   readonly announce: Announce
   /** `handover`: after priority 0 go on answering until the successor is heard. `now`: remove the addresses at once (the RFC's letter). */
   readonly resign: 'handover' | 'now'
+}
+
+/**
+ * What the agent says of a router from outside VRRP: its checks, control and its operators. A level, replaced whole.
+ * An address owner has only the plain one: whatever is said, its addresses stay on the machine.
+ */
+export type Standing = {
+  /** What the checks leave of the configured priority: 1..254 (255: the address owner's). */
+  readonly priority: number
+  /** It takes no part in the election: it hands over when active, and stays backup. */
+  readonly yielding: boolean
+  /** Why it may not carry the service at all; null when it may. */
+  readonly fault: string | null
 }
 
 /** How often hosts and switches are told where the addresses are (gratuitous ARP). */
@@ -75,7 +88,7 @@ export type Resigning = {
   /** Addresses are removed then: shortly after the successor was heard, or when none can be expected any more. */
   readonly answersUntil: Instant
   readonly successorHeard: boolean
-  /** What comes after: `backup` when it was our process that crashed and we are to take part again. */
+  /** What comes after: `backup` when it yields, or when it was our process that crashed and we are to take part again. */
   readonly afterwards: 'initialize' | 'backup'
 }
 
@@ -100,6 +113,10 @@ export type Event =
   | { readonly kind: 'take-over'; readonly priority: number }
   /** Back to the configured priority. */
   | { readonly kind: 'lower' }
+  /** `router.yielding` has changed. */
+  | { readonly kind: 'yield' }
+  /** `router.priority` has changed; it was `was`. */
+  | { readonly kind: 'priority'; readonly was: number }
   /** Somebody else removed one of our addresses from the interface. */
   | { readonly kind: 'address-lost' }
 

@@ -1,7 +1,7 @@
 /**
- * The VRRPv3 state machine as one pure function (RFC 9568 §6.4), with three additions that the RFC leaves open:
- * a polite leave that loses no packet (`resigning`), a take-over that an operator asks for, and stepping down after
- * a freeze.
+ * The VRRPv3 state machine as one pure function (RFC 9568 §6.4), with four additions that the RFC leaves open:
+ * a polite leave that loses no packet (`resigning`), a take-over that an operator asks for, taking no part while told
+ * to yield, and stepping down after a freeze.
  *
  * The caller owns sockets, clock and timers. It hands over each event with the instant it happened, performs the
  * effects, and calls again with `tick` at `nextDeadline(router, state)`. It must hand over every datagram that is
@@ -20,8 +20,11 @@ import {
   ofCentiseconds,
 } from './time.ts'
 
-/** A virtual router with what only its running interface knows: where its advertisements come from. It breaks ties. */
-export type RunningRouter = VirtualRouter & { readonly primaryAddress: Address }
+/**
+ * A virtual router as it runs: `priority` is what its checks leave of the configured one, and its interface has told
+ * where its advertisements come from, which breaks ties.
+ */
+export type RunningRouter = VirtualRouter & { readonly primaryAddress: Address; readonly yielding: boolean }
 
 /**
  * How long a router that was outranked goes on answering. The successor's advertisement is ahead of its addresses
@@ -90,15 +93,33 @@ function stepBackup(router: RunningRouter, state: Backup, event: Event, now: Ins
     case 'take-over':
       return becomeActive(router, now, 'take-over', event.priority)
     case 'tick':
-      if (now >= state.activeDownAt) return becomeActive(router, now, 'active down')
+      if (now >= state.activeDownAt)
+        return router.yielding ? stay(waitOn(router, state, now)) : becomeActive(router, now, 'active down')
       return state.answersUntil !== undefined && now >= state.answersUntil ? stopAnswering(state) : stay(state)
     case 'advertisement':
       return stay(hear(router, state, event, now))
+    case 'yield':
+      // Back in the election as after a start: whoever is active has a whole wait to be heard.
+      return stay(router.yielding ? state : { ...state, ...enterBackup(router, state.activeAdverInterval, now) })
+    case 'priority':
+      return stay(reskew(router, state, event.was))
     case 'startup':
     case 'lower':
     case 'address-lost':
       return stay(state)
   }
+}
+
+/** Nobody is active and we may not be: the wait begins anew. */
+function waitOn(router: RunningRouter, state: Backup, now: Instant): Backup {
+  return { ...state, ...follow(router, state.activeAdverInterval, now) }
+}
+
+/** The wait goes on, and ends as early or late as the new priority says. */
+function reskew(router: RunningRouter, state: Backup, was: number): Backup {
+  const skewed = skewTime(router, state.activeAdverInterval)
+  const before = skewTime({ ...router, priority: was }, state.activeAdverInterval)
+  return { ...state, activeDownAt: after(state.activeDownAt, (skewed - before) as Microseconds) }
 }
 
 function hear(
@@ -145,6 +166,14 @@ function stepActive(router: RunningRouter, state: Active, event: Event, now: Ins
     case 'lower': {
       const { raisedTo: _, ...lowered } = state
       return advertise(router, lowered, now)
+    }
+    case 'yield':
+      return router.yielding ? resign(router, now, 'backup', 'yield') : stay(state)
+    case 'priority': {
+      // Lifted above its priority, it stays lifted by as much: a check that fails after a take-over counts all the same.
+      const { raisedTo } = state
+      const lifted = raisedTo === undefined ? {} : { raisedTo: clampPriority(raisedTo + router.priority - event.was) }
+      return advertise(router, { ...state, ...lifted }, now)
     }
     case 'address-lost':
       // A network manager tidied up. Hosts must not notice: put it back and say where it is.
@@ -231,6 +260,7 @@ function stepResigning(router: RunningRouter, state: Resigning, event: Event, no
     return { state: next, effects: [{ kind: 'remove-addresses' }], reason }
   }
   if (event.kind === 'shutdown') return stay({ ...state, afterwards: 'initialize' })
+  if (event.kind === 'startup') return stay({ ...state, afterwards: 'backup' })
   const successor = event.kind === 'advertisement' && event.priority > 0 && !state.successorHeard
   return stay(successor ? { ...state, successorHeard: true, answersUntil: after(now, handoverLinger) } : state)
 }
@@ -287,6 +317,11 @@ export function activeDownInterval(router: VirtualRouter, activeAdverInterval: C
 /** Skew_Time (§6.1): the higher the priority, the shorter the wait, so the best backup moves first. */
 export function skewTime(router: VirtualRouter, activeAdverInterval: Centiseconds): Microseconds {
   return (((256 - router.priority) * ofCentiseconds(activeAdverInterval)) / 256) as Microseconds
+}
+
+/** What an advertisement of a router that may leave can say: 0 and 255 have meanings of their own. */
+export function clampPriority(priority: number): number {
+  return Math.min(254, Math.max(1, priority))
 }
 
 function announceAgain(state: Active, now: Instant): Active {

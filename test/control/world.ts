@@ -6,7 +6,7 @@ import { hashToken } from '../../control/auth.ts'
 import { createCluster } from '../../control/cluster.ts'
 import type { Role, ServiceConfig } from '../../control/config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
-import { createLinks } from '../../control/links.ts'
+import { createLinks, type Links } from '../../control/links.ts'
 import { createMetrics } from '../../control/metrics.ts'
 import type { ClusterPorts, LogEntry, Measure, Probe } from '../../control/ports.ts'
 import { serviceDefaults } from '../../control/service-config.ts'
@@ -231,7 +231,7 @@ export async function createWorld(options: WorldOptions = {}) {
 }
 
 /** A node’s link without a socket: what it was sent. */
-function connectTo(cluster: ReturnType<typeof createCluster>, links: ReturnType<typeof createLinks>) {
+function connectTo(cluster: ReturnType<typeof createCluster>, links: Links) {
   return (node: string) => {
     const received: Command[] = []
     const socket = {

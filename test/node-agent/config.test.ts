@@ -61,6 +61,68 @@ test('the shortest configuration has the defaults of the design', () => {
   expect(formatAddress(config.routers[0]!.addresses[0]!.address)).toBe('10.77.0.50')
 })
 
+test('checks, what services make of them, peers and what happens without control', () => {
+  const config = read(`
+control: {url: "http://10.0.0.9:8080", token: t}
+peers: {listen: "10.77.0.1:9556", nodes: {n2: "10.77.0.2:9556", n3: "[fd77::3]:9556"}}
+checks:
+  app: {http: "http://127.0.0.1:8080/healthz", interval: 500ms, timeout: 300ms, rise: 2, fall: 3}
+  odd: {http: "https://127.0.0.1/", status: 204}
+  db: {tcp: "127.0.0.1:5432"}
+  uplink: {interface: eth1}
+  script: {exec: ["/usr/bin/test", "-e", "/run/ready"], interval: 5s}
+services:
+  web:
+    interface: eth0
+    vrid: 51
+    addresses: [10.77.0.50/24]
+    checks: [app, {check: uplink, weight: -20}]
+    onLost: failsafe
+    split: yield
+  api: {mode: solo, checks: [app]}
+`)
+  expect(config.checks).toEqual({
+    app: {
+      probe: { kind: 'http', url: 'http://127.0.0.1:8080/healthz', status: { from: 200, to: 399 } },
+      ...{ intervalMs: 500, timeoutMs: 300, rise: 2, fall: 3 },
+    },
+    odd: {
+      probe: { kind: 'http', url: 'https://127.0.0.1/', status: { from: 204, to: 204 } },
+      ...{ intervalMs: 1_000, timeoutMs: 1_000, rise: 2, fall: 3 },
+    },
+    db: {
+      probe: { kind: 'tcp', host: '127.0.0.1', port: 5432 },
+      ...{ intervalMs: 1_000, timeoutMs: 1_000, rise: 2, fall: 3 },
+    },
+    uplink: {
+      probe: { kind: 'interface', name: 'eth1' },
+      ...{ intervalMs: 250, timeoutMs: 250, rise: 1, fall: 1 },
+    },
+    script: {
+      probe: { kind: 'exec', command: ['/usr/bin/test', '-e', '/run/ready'] },
+      ...{ intervalMs: 5_000, timeoutMs: 5_000, rise: 2, fall: 3 },
+    },
+  })
+  expect(config.services).toEqual([
+    {
+      ...{ name: 'web', solo: false, priority: 100, onLost: 'failsafe', split: 'yield' },
+      checks: [
+        { check: 'app', weight: null },
+        { check: 'uplink', weight: -20 },
+      ],
+    },
+    {
+      ...{ name: 'api', solo: true, priority: 100, onLost: 'hold', split: 'keep' },
+      checks: [{ check: 'app', weight: null }],
+    },
+  ])
+  expect(config.peers).toEqual({
+    listen: { host: '10.77.0.1', port: 9556 },
+    nodes: { n2: { host: '10.77.0.2', port: 9556 }, n3: { host: 'fd77::3', port: 9556 } },
+  })
+  expect(config.routers.map(({ name }) => name)).toEqual(['web'])
+})
+
 test('every key of this version is read', () => {
   const config = read(
     `
@@ -84,6 +146,9 @@ services:
     announce: {repeat: 1, again: 0s, refresh: 0s}
     resign: now
     onLost: hold
+    split: keep
+    mode: vrrp
+    checks: []
 `,
     { TOKEN: 'secret-token' },
   )
@@ -116,8 +181,17 @@ describe('a mistake is named with file, line, key and remedy', () => {
     ['unicast: {peers: [10.0.0.1]}', /^n1.yaml:6: services\.web\.unicast: .*not in this version/],
     ['authentication: {type: pass}', /^n1.yaml:6: services\.web\.authentication: .*not in this version/],
     ['announce: {repeat: 0}', /^n1.yaml:6: services\.web\.announce\.repeat: .*1\.\.60/],
+    ['onLost: never', /^n1.yaml:6: services\.web\.onLost: .*hold.*release.*failsafe/],
+    ['onLost: release', /^n1.yaml:6: services\.web\.onLost: means nothing without control.*leave it out/],
+    ['split: yield', /^n1.yaml:6: services\.web\.split: means nothing without control/],
+    ['mode: solo', /^n1.yaml:\d: services\.web\.interface: is not a known key/],
+    ['mode: sole', /^n1.yaml:6: services\.web\.mode: .*vrrp.*solo.*did you mean solo/],
+    ['checks: [app]', /^n1.yaml:6: services\.web\.checks\[0\]: there is no check app \(add it under checks:\)/],
+    ['checks: app', /^n1.yaml:6: services\.web\.checks: must be a list/],
+    ['checks: [{check: app, weight: 0}]', /:6: services\.web\.checks\[0\]\.weight: must not be 0 .*fault/],
+    ['checks: [{check: app, weight: 300}]', /:6: services\.web\.checks\[0\]\.weight: must be -253\.\.253/],
+    ['checks: [{check: app, wieght: 3}]', /:6: services\.web\.checks\[0\]\.wieght: .*did you mean weight/],
     ['resign: never', /^n1.yaml:6: services\.web\.resign: .*handover.*now/],
-    ['onLost: release', /^n1.yaml:6: services\.web\.onLost: .*not in this version/],
   ])('%s', (line, expected) => expect(problems(withLine(line)).join('\n')).toMatch(expected))
 
   test.each([
@@ -133,6 +207,59 @@ describe('a mistake is named with file, line, key and remedy', () => {
     const [problem] = problems(minimal.replace('10.77.0.50/24', `"${text}"`))
     expect(problem).toMatch(/^n1.yaml:3: services\.web\.addresses\[0\]: /)
     expect(problem).toMatch(expected)
+  })
+
+  test.each([
+    ['app: {}', /: checks\.app: probes nothing \(write exactly one of http, tcp, interface, exec\)/],
+    ['app: {tcp: "h:1", http: "http://h/"}', /: checks\.app\.tcp: has http and tcp \(write exactly one/],
+    ['app: {http: "ftp://h/"}', /: checks\.app\.http: .*http:/],
+    ['app: {htpp: "http://h/"}', /: checks\.app\.htpp: .*did you mean http/],
+    ['app: {tcp: "5432"}', /: checks\.app\.tcp: must be host:port; got "5432"/],
+    ['app: {tcp: "h:70000"}', /: checks\.app\.tcp: must be host:port/],
+    ['app: {interface: eth9}', /: checks\.app\.interface: there is no interface eth9/],
+    ['app: {interface: eth1, timeout: 10ms}', /: checks\.app\.timeout: is not for an interface/],
+    ['app: {exec: [test]}', /: checks\.app\.exec: test is no absolute path/],
+    ['app: {exec: []}', /: checks\.app\.exec: /],
+    ['app: {tcp: "h:1", status: 200}', /: checks\.app\.status: is for http only/],
+    ['app: {http: "http://h/", status: 399-200}', /: checks\.app\.status: must be 100\.\.599/],
+    ['app: {tcp: "h:1", interval: 500ms, timeout: 1s}', /: checks\.app\.timeout: .*not be longer.*500ms/],
+    ['app: {tcp: "h:1", rise: 0}', /: checks\.app\.rise: must be 1\.\.100/],
+  ])('check %s', (text, expected) => {
+    expect(problems(`checks:\n  ${text}\n${minimal}`).join('\n')).toMatch(expected)
+  })
+
+  test('a check that is not there, with the nearest; one that is named twice', () => {
+    const text = (names: string) =>
+      `checks: {app: {tcp: "h:1"}, database: {tcp: "h:2"}}\n${minimal.replace('vrid: 51', `vrid: 51, checks: [${names}]`)}`
+    expect(problems(text('app, ap'))[0]).toMatch(
+      /:4: services\.web\.checks\[1\]: there is no check ap \(did you mean app\?\)/,
+    )
+    expect(problems(text('app, other'))[0]).toMatch(/there is no check other \(there are app, database\)/)
+    expect(problems(text('app, app'))[0]).toMatch(/services\.web\.checks\[1\]: names app a second time/)
+  })
+
+  test('failsafe without peers, with itself for a peer, without any', () => {
+    const text = (peers: string) =>
+      `control: {url: "http://c", token: t}\n${peers}\n${minimal.replace('vrid: 51', 'vrid: 51, onLost: failsafe')}`
+    expect(problems(text(''))[0]).toMatch(
+      /:5: services\.web\.onLost: failsafe asks peers, and none.*add peers: \{listen/,
+    )
+    const itself = 'peers: {listen: "10.77.0.1:9556", nodes: {n1: "10.77.0.1:9556"}}'
+    expect(problems(text(itself))[0]).toMatch(/:2: peers\.nodes\.n1: is this node itself/)
+    expect(problems(text('peers: {listen: "10.77.0.1:9556", nodes: {}}')).join()).toMatch(
+      /peers\.nodes: .*at least one/,
+    )
+    expect(problems(text('peers: {listen: "10.77.0.1", nodes: {n2: "10.77.0.2:9556"}}'))[0]).toMatch(
+      /:2: peers\.listen: must be host:port/,
+    )
+  })
+
+  test('an address owner has no checks, and does not stand back', () => {
+    const owner = `control: {url: "http://c", token: t}\nchecks: {app: {tcp: "h:1"}}\n${minimal}`
+    for (const key of ['checks: [app]', 'onLost: release', 'split: yield']) {
+      const [problem] = problems(owner.replace('vrid: 51', `vrid: 51, priority: 255, ${key}`))
+      expect(problem).toMatch(/:5: services\.web\.\w+: is not for an address owner \(its addresses stay/)
+    }
   })
 
   test('an interface that is not here, with the nearest', () => {

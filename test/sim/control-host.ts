@@ -46,7 +46,7 @@ export type ControlHostOptions = {
   readonly trace: (line: string) => void
 }
 
-type Connection = { readonly node: SimulatedNode; held: (() => void)[] | undefined }
+type Connection = { readonly node: SimulatedNode; held: (() => unknown)[] | undefined }
 
 /** One run of the process. Everything it set in motion ends with it. */
 type Process = {
@@ -184,7 +184,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
   }
 
   /** One message on a connection, in order, a little later; held back while partitioned. */
-  const carry = (connection: Connection, deliver: () => void): void => {
+  const carry = (connection: Connection, deliver: () => unknown): void => {
     if (connection.held !== undefined) connection.held.push(deliver)
     else time.after(600, deliver)
   }
@@ -196,12 +196,19 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
       const connection: Connection = { node, held: undefined }
       server.connections.set(node.name, connection)
       server.cluster.connected(node.name)
+      const isPresent = (): boolean => server.alive && server.connections.get(node.name) === connection
+      const hear = (report: Report): void => {
+        server.heard.set(node.name, time.now() / millisecond)
+        server.cluster.report(report, 'link').catch(() => {})
+      }
       node.opened({
-        send: (report: Report) =>
+        send: (report) => carry(connection, () => isPresent() && hear(report)),
+        // As in the last report, which is what control makes of it.
+        ping: () =>
           carry(connection, () => {
-            if (!server.alive || server.connections.get(node.name) !== connection) return
+            if (!isPresent()) return
             server.heard.set(node.name, time.now() / millisecond)
-            server.cluster.report(report, 'link').catch(() => {})
+            carry(connection, () => node.ponged())
           }),
       })
     })

@@ -9,8 +9,10 @@ import { createOutbox, nextRetry, type Outbox, type OutboxEvent, stepOutbox } fr
 import { turn } from '../../node-agent/perform.ts'
 import type { FromVrrp, VrrpPorts } from '../../node-agent/ports.ts'
 import { reportsOf } from '../../node-agent/reports.ts'
+import { hear, type Told, untold, yieldsBecause } from '../../node-agent/told.ts'
 import { createEngine, type Engine, type Input } from '../../node-agent/vrrp/engine.ts'
 import type { VirtualRouter } from '../../node-agent/vrrp/router.ts'
+import { plainStanding, type ServiceStatus } from '../../node-agent/vrrp/slot.ts'
 import type { Instant } from '../../node-agent/vrrp/time.ts'
 import { type Address, formatAddress } from '../../node-agent/wire/address.ts'
 import type { Random } from '../support/prng.ts'
@@ -18,7 +20,7 @@ import type { Lan } from './lan.ts'
 import { millisecond, type Simulated } from './time.ts'
 
 /** A connection to control, as the node holds it. */
-export type NodeLink = { readonly send: (report: Report) => void }
+export type NodeLink = { readonly send: (report: Report) => void; readonly ping: () => void }
 
 export type SimulatedNode = {
   readonly name: string
@@ -36,6 +38,8 @@ export type SimulatedNode = {
   readonly opened: (link: NodeLink) => void
   readonly closed: () => void
   readonly commanded: (commands: readonly Command[]) => void
+  /** Control has answered a ping. */
+  readonly ponged: () => void
 }
 
 export type NodeOptions = {
@@ -70,6 +74,7 @@ export function createNode({
   let link: NodeLink | undefined
   let wake: () => void = () => {}
   let retry: () => void = () => {}
+  let told: Told = untold
   let incarnations = 0
   let life = 0
   /** Work that a frozen process does when it thaws. */
@@ -126,12 +131,37 @@ export function createNode({
         kind: 'result',
         result: { id: message.id, ok: message.ok, ...(message.reason ? { reason: message.reason } : {}) },
       })
-    if (message.kind === 'status')
-      say({ kind: 'state', services: reportsOf(message.services, () => since), answers: [] })
+    if (message.kind === 'status') state(message.services)
   }
 
-  const state = (answers: readonly string[]): void => {
-    if (engine !== undefined) say({ kind: 'state', services: reportsOf(engine.services(), () => since), answers })
+  const state = (
+    services: Readonly<Record<string, ServiceStatus>>,
+    answers: readonly string[] = [],
+    pulse = false,
+  ): void => {
+    const known = Object.entries(services).map(
+      ([service, status]) => [service, { status, since, solo: false, epochSeen: told.owner?.epoch ?? null }] as const,
+    )
+    say({ kind: 'state', services: reportsOf(Object.fromEntries(known)), answers, pulse })
+  }
+
+  const obey = (command: Command): void => {
+    if (engine === undefined) return
+    if (command.kind === 'ask') state(engine.services(), [command.id])
+    else if (command.kind === 'take-over' || command.kind === 'lower') input(command)
+    else beTold(command)
+  }
+
+  const beTold = (command: Extract<Command, { kind: 'yield' | 'owner' }>): void => {
+    const { id, service } = command
+    const heard = hear(told, command)
+    if ('refusal' in heard) {
+      say({ kind: 'result', result: { id, ok: false, reason: heard.refusal } })
+      return
+    }
+    told = heard.told
+    const yielding = yieldsBecause(told, rules, 'keep') !== null
+    input({ kind: 'standing', id, service, standing: { ...plainStanding(router), yielding } })
   }
 
   const say = (event: OutboxEvent): void => {
@@ -139,6 +169,7 @@ export function createNode({
     outbox = stepped.outbox
     for (const effect of stepped.effects) {
       if (effect.kind === 'send') link?.send(effect.report)
+      else if (effect.kind === 'ping') link?.ping()
       else connect(node)
     }
     retry()
@@ -148,7 +179,7 @@ export function createNode({
   }
 
   const pulse = (): void => {
-    state([])
+    if (engine !== undefined) state(engine.services(), [], true)
     after(heartbeatMs * millisecond, pulse)
   }
 
@@ -162,6 +193,7 @@ export function createNode({
       incarnations += 1
       trace(`${name} starts`)
       engine = createEngine({ routers: [router] })
+      told = untold
       outbox = createOutbox({ node: name, site: 'dc1', incarnation: `${name}-incarnation-${incarnations}` })
       const own = { address: primaryAddress, prefixLength: 24 }
       input({ kind: 'interface', interface: router.interface, status: { up: true, addresses: [own] } })
@@ -203,11 +235,11 @@ export function createNode({
     },
     commanded(commands) {
       whenAwake(() => {
-        for (const command of commands) {
-          if (command.kind === 'ask') state([command.id])
-          else if (command.kind === 'take-over' || command.kind === 'lower') input(command)
-        }
+        for (const command of commands) obey(command)
       })
+    },
+    ponged() {
+      whenAwake(() => say({ kind: 'pong' }))
     },
   }
   // Datagrams wait in the socket of a frozen process; one without power has none.
@@ -218,6 +250,9 @@ export function createNode({
   })
   return node
 }
+
+/** As the service is configured where its configuration says nothing of all this. */
+const rules = { onLost: 'hold', split: 'keep' } as const
 
 /** Shown to people only; the simulation's wall clock stands still. */
 const since = '2026-11-22T09:00:00.000Z'

@@ -1,5 +1,5 @@
 /** Virtual routers for tests: VRID 51, 192.0.2.100 on eth0, our own address 192.0.2.2. */
-import type { Event, State, VirtualRouter } from '../../node-agent/vrrp/router.ts'
+import type { Event, State } from '../../node-agent/vrrp/router.ts'
 import { type RunningRouter, step } from '../../node-agent/vrrp/step.ts'
 import { type Centiseconds, type Instant, type Microseconds, milliseconds } from '../../node-agent/vrrp/time.ts'
 import { type Address, parseIpv4 } from '../../node-agent/wire/address.ts'
@@ -24,8 +24,9 @@ export function router(changes: Partial<RunningRouter> = {}): RunningRouter {
     announce: { repeat: 5, again: milliseconds(5_000), refresh: milliseconds(60_000) },
     resign: 'handover',
     primaryAddress: address('192.0.2.2'),
+    yielding: false,
     ...changes,
-  } satisfies VirtualRouter & { primaryAddress: Address }
+  } satisfies RunningRouter
 }
 
 /** An instant in milliseconds after the test began; the origin is not zero, so that a forgotten `now` shows. */

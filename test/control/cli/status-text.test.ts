@@ -80,7 +80,7 @@ const agent: AgentStatus = {
   node: 'n1',
   site: 'dc1',
   incarnation: 'i',
-  control: { url: 'http://10.0.0.9:8080', connected: true },
+  control: { url: 'http://10.0.0.9:8080', connected: true, lease: 'held' },
   vrrp: { pid: 4711, realtime: true, restarts: 0 },
   services: {
     web: {
@@ -88,9 +88,13 @@ const agent: AgentStatus = {
       since: before(7_200),
       priority: 200,
       basePriority: 200,
+      mode: 'vrrp',
       interface: 'eth0',
       vrid: 51,
       addresses: ['10.77.0.50/24'],
+      yielding: false,
+      yieldsBecause: null,
+      owner: { node: 'n1', epoch: 7, contested: false },
       fault: null,
       sent: 7_200,
       received: 0,
@@ -98,6 +102,7 @@ const agent: AgentStatus = {
       late: 0,
     },
   },
+  checks: { app: { verdict: 'passing', why: null } },
   discards: {},
 }
 
@@ -112,11 +117,21 @@ web      active  2h     200       eth0 vrid 51  10.77.0.50/24`.trimStart(),
 
 test('an agent with everything that can be wrong', () => {
   const web = { ...agent.services.web!, state: 'fault', priority: 180, fault: 'check app fails', late: 12 } as const
+  const api = {
+    ...agent.services.web!,
+    mode: 'solo',
+    interface: null,
+    vrid: null,
+    addresses: [],
+    yieldsBecause: 'control is lost (onLost: release)',
+    owner: { node: 'n2', epoch: 8, contested: true },
+  } as const
   const ill: AgentStatus = {
     ...agent,
-    control: { url: 'http://10.0.0.9:8080', connected: false },
+    control: { url: 'http://10.0.0.9:8080', connected: false, lease: 'over' },
     vrrp: { ...agent.vrrp, pid: null },
-    services: { web },
+    services: { web, api },
+    checks: { app: { verdict: 'failing', why: 'HTTP 503' } },
     discards: { 'eth0 v4 51': { ttl: 3, checksum: 0 } },
   }
   expect(describeAgent(ill, nowMs)).toBe(
@@ -125,11 +140,16 @@ n1 (site dc1), control http://10.0.0.9:8080
   the VRRP process is down: this node holds no address -> the agent starts it again; if it does not stay up, its log says why
   control http://10.0.0.9:8080 does not hear this node -> is control up, does this node reach it, and is its token right? the \
 agent’s log says which
+  check app fails: HTTP 503 -> put right what it looks at
   3 packets discarded on eth0 v4 51: ttl -> compare the VRRP settings of all routers there, if it grows
-SERVICE  STATE  SINCE  PRIORITY                WHERE         ADDRESSES
-web      fault  2h     180 (lowered from 200)  eth0 vrid 51  10.77.0.50/24
+SERVICE  STATE   SINCE  PRIORITY                WHERE         ADDRESSES
+web      fault   2h     180 (lowered from 200)  eth0 vrid 51  10.77.0.50/24
   it is in fault: check app fails -> put right what that names; it takes part again by itself
-  12 late timers: this machine is too slow for the interval -> set realtime: true, give it a longer interval, or take load off it\
-`.trimStart(),
+  12 late timers: this machine is too slow for the interval -> set realtime: true, give it a longer interval, or take load off it
+api      active  2h     200                     solo          -
+  n2 owns it outside, while this node is active as well: the LAN is split, or healing -> check cables, switch ports and VLAN \
+between here and n2
+  it takes no part in the election: control is lost (onLost: release) -> by itself when that is over; who drained this node: \
+holdfast nodes`.trimStart(),
   )
 })

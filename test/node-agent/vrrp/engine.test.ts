@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createEngine, type Engine, type InterfaceStatus } from '../../../node-agent/vrrp/engine.ts'
+import type { Standing } from '../../../node-agent/vrrp/router.ts'
 import type { Centiseconds } from '../../../node-agent/vrrp/time.ts'
 import { encodeIpv4 } from '../../../node-agent/wire/ipv4.ts'
 import { encodeAdvertisement } from '../../../node-agent/wire/vrrp.ts'
@@ -187,4 +188,134 @@ test('an oddity is said once while it lasts', () => {
   engine.handle({ kind: 'datagram', interface: 'eth0', bytes: datagram(150) }, at(10))
   engine.handle({ kind: 'datagram', interface: 'eth0', bytes: odd }, at(11))
   expect(kinds(engine)).toEqual(['odd'])
+})
+
+describe('what is said of a router', () => {
+  const plain: Standing = { priority: 100, yielding: false, fault: null }
+  const say = (engine: Engine, ms: number, changes: Partial<Standing>, id: string | null = null): void =>
+    engine.handle({ kind: 'standing', id, service: 'web', standing: { ...plain, ...changes } }, at(ms))
+  const activeEngine = (): Engine => {
+    const engine = started()
+    engine.tick(at(3_610))
+    engine.takeOutputs()
+    return engine
+  }
+
+  test('yield: an active router hands over and stays backup; a take-over is refused until it takes part again', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { yielding: true }, 'y-1')
+    expect(engine.takeOutputs()).toMatchObject([
+      { kind: 'send-advertisement', priority: 0 },
+      { kind: 'transition', from: 'active', to: 'initialize', reason: 'yield' },
+      { kind: 'standing' },
+      { kind: 'answer', id: 'y-1', ok: true },
+    ])
+    engine.tick(engine.nextDeadline()!)
+    expect(engine.services().web).toMatchObject({ state: 'backup', yielding: true })
+    engine.tick(at(60_000))
+    expect(engine.services().web).toMatchObject({ state: 'backup' })
+    engine.takeOutputs()
+    engine.handle({ kind: 'take-over', id: 't-1', service: 'web', priority: 201 }, at(60_001))
+    expect(engine.takeOutputs()).toEqual([
+      { kind: 'answer', id: 't-1', ok: false, reason: expect.stringMatching(/yields web/) },
+    ])
+    say(engine, 60_002, {})
+    engine.tick(at(60_002 + 3_610))
+    expect(engine.services().web).toMatchObject({ state: 'active', yielding: false })
+  })
+
+  test('said again, nothing happens', () => {
+    const engine = activeEngine()
+    for (const ms of [3_700, 3_701]) say(engine, ms, { yielding: true })
+    expect(kinds(engine)).toEqual(['send-advertisement', 'transition', 'standing', 'standing'])
+  })
+
+  test('a fault: it leaves politely, says why, and starts again as backup when the fault is over', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { fault: 'check app: HTTP 503' })
+    expect(engine.takeOutputs()).toMatchObject([
+      { kind: 'send-advertisement', priority: 0 },
+      { kind: 'transition', from: 'active', to: 'fault', reason: 'check app: HTTP 503' },
+      { kind: 'standing' },
+    ])
+    engine.handle({ kind: 'datagram', interface: 'eth0', bytes: datagram(90) }, at(3_900))
+    engine.tick(at(3_930))
+    expect(engine.takeOutputs()).toContainEqual(expect.objectContaining({ kind: 'remove-addresses' }))
+    expect(engine.nextDeadline()).toBeUndefined()
+    engine.handle({ kind: 'take-over', id: 't-1', service: 'web', priority: 201 }, at(4_000))
+    expect(engine.takeOutputs()).toContainEqual({ kind: 'answer', id: 't-1', ok: false, reason: 'check app: HTTP 503' })
+    say(engine, 5_000, {})
+    expect(engine.takeOutputs()).toContainEqual(
+      expect.objectContaining({ kind: 'transition', from: 'fault', to: 'backup' }),
+    )
+  })
+
+  test('a fault whose reason changes goes on: nothing is said or sent a second time', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { fault: 'check app: HTTP 503' })
+    engine.takeOutputs()
+    for (const ms of [3_710, 9_000]) {
+      engine.tick(at(ms))
+      engine.takeOutputs()
+      say(engine, ms, { fault: `check app: refused at ${ms}` })
+      expect(kinds(engine)).toEqual(['standing'])
+    }
+    expect(engine.services().web).toMatchObject({ state: 'fault', fault: 'check app: refused at 9000' })
+  })
+
+  test('a fault that is over while it still answers: it goes on as backup', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { fault: 'check app: HTTP 503' })
+    say(engine, 3_710, {})
+    engine.tick(engine.nextDeadline()!)
+    expect(engine.services().web).toMatchObject({ state: 'backup', fault: null })
+  })
+
+  test('a fault keeps a router from starting, and an interface that comes back does not start it', () => {
+    const engine = createEngine({ routers: [router()], standings: { web: { ...plain, fault: 'check app: refused' } } })
+    engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(0))
+    expect(engine.takeOutputs()).toEqual([
+      { kind: 'transition', service: 'web', from: 'initialize', to: 'fault', reason: 'check app: refused' },
+    ])
+    engine.handle({ kind: 'interface', interface: 'eth0', status: { ...up, up: false } }, at(1))
+    engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(2))
+    expect(engine.services().web).toMatchObject({ state: 'fault', fault: 'check app: refused' })
+    expect(engine.nextDeadline()).toBeUndefined()
+    say(engine, 3, {})
+    expect(engine.services().web).toMatchObject({ state: 'backup' })
+  })
+
+  test('a process that crashed while active and may not go on hands over what it held', () => {
+    const engine = createEngine({
+      routers: [router()],
+      holding: new Set(['web']),
+      standings: { web: { ...plain, fault: 'check app: refused' } },
+    })
+    engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(0))
+    expect(engine.takeOutputs()).toMatchObject([
+      { kind: 'send-advertisement', priority: 0 },
+      { kind: 'transition', to: 'fault', reason: 'check app: refused' },
+    ])
+    engine.tick(engine.nextDeadline()!)
+    expect(kinds(engine)).toContain('remove-addresses')
+    expect(engine.nextDeadline()).toBeUndefined()
+  })
+
+  test('a priority: advertised in place, and shown beside the configured one', () => {
+    const engine = activeEngine()
+    say(engine, 3_700, { priority: 80 })
+    expect(engine.takeOutputs()).toMatchObject([
+      { kind: 'send-advertisement', priority: 80, router: { priority: 80 } },
+      { kind: 'standing' },
+    ])
+    expect(engine.services().web).toMatchObject({ state: 'active', priority: 80, basePriority: 100 })
+  })
+
+  test('of a service that is not here is refused', () => {
+    const engine = started()
+    engine.handle({ kind: 'standing', id: 'y-1', service: 'db', standing: plain }, at(1))
+    expect(engine.takeOutputs()).toEqual([
+      { kind: 'answer', id: 'y-1', ok: false, reason: 'this node has no service db' },
+    ])
+  })
 })

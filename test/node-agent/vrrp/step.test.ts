@@ -270,3 +270,83 @@ describe('leaving politely (§6.4.3 Shutdown, and what it leaves open)', () => {
     expect(over).toMatchObject({ state: { kind: 'backup' }, effects: ['remove-addresses'] })
   })
 })
+
+describe('told to yield', () => {
+  const yielder = router({ yielding: true })
+
+  test('active: it says priority 0 and goes on answering until the successor is heard, then it is backup', () => {
+    const leaving = play(yielder, [[3_700, { kind: 'yield' }]], active)
+    expect(leaving).toMatchObject({ state: { kind: 'resigning' }, effects: ['send 0'], reason: 'yield' })
+    const heard = play(yielder, [[3_900, advertisement({ priority: 90 })]], leaving.state)
+    expect(heard.effects).toEqual([])
+    expect(play(yielder, [[3_930, tick]], heard.state)).toMatchObject({
+      state: { kind: 'backup' },
+      effects: ['remove-addresses'],
+    })
+  })
+
+  test('active, and nobody succeeds: it is backup after the longest skew', () => {
+    const leaving = play(yielder, [[3_700, { kind: 'yield' }]], active).state
+    const deadline = nextDeadline(yielder, leaving)!
+    expect(deadline).toBeGreaterThan(at(3_700 + 996))
+    expect(deadline).toBeLessThan(at(3_700 + 1_100))
+    expect(step(yielder, leaving, tick, deadline).state.kind).toBe('backup')
+  })
+
+  test.each([
+    { name: 'silence', events: [] },
+    { name: 'a farewell', events: [[3_000, advertisement({ priority: 0 })]] as const },
+    { name: 'a lower priority', events: [[3_000, advertisement({ priority: 1 })]] as const },
+  ])('backup: $name does not make it active, however long', ({ events }) => {
+    let { state } = play(yielder, events, backup)
+    for (let round = 0; round < 10; round += 1) {
+      const deadline = nextDeadline(yielder, state)!
+      const stepped = step(yielder, state, tick, deadline)
+      expect(stepped.effects).toEqual([])
+      expect(nextDeadline(yielder, stepped.state)).toBeGreaterThan(deadline)
+      state = stepped.state
+    }
+    expect(state.kind).toBe('backup')
+  })
+
+  test('twice is once', () => {
+    const once = play(yielder, [[3_700, { kind: 'yield' }]], active).state
+    expect(play(yielder, [[3_800, { kind: 'yield' }]], once)).toMatchObject({ state: once, effects: [] })
+    expect(play(yielder, [[100, { kind: 'yield' }]], backup)).toMatchObject({ state: backup, effects: [] })
+  })
+
+  test('and no longer: it waits a whole active down interval, as after a start', () => {
+    const { state } = play(ours, [[20_000, { kind: 'yield' }]], backup)
+    expect(state).toMatchObject({ kind: 'backup', activeDownAt: at(20_000 + 3_609.375) })
+  })
+
+  test('leaving for good while it yields ends in initialize', () => {
+    const events = [
+      [3_700, { kind: 'yield' }],
+      [3_800, shutdown],
+      [5_000, tick],
+    ] as const
+    expect(play(yielder, events, active).state.kind).toBe('initialize')
+  })
+})
+
+describe('a priority that changes', () => {
+  test('is advertised at once while active', () => {
+    const lowered = router({ priority: 80 })
+    expect(play(lowered, [[3_700, { kind: 'priority', was: 100 }]], active).effects).toEqual(['send 80'])
+  })
+
+  test('moves what a take-over has raised by as much, within 1..254', () => {
+    const event = { kind: 'priority', was: 100 } as const
+    const raised: State = { ...active, raisedTo: 201 }
+    expect(play(router({ priority: 80 }), [[3_700, event]], raised).effects).toEqual(['send 181'])
+    expect(play(router({ priority: 250 }), [[3_700, event]], raised).effects).toEqual(['send 254'])
+  })
+
+  test('of a backup moves the end of its wait by the difference of the skews', () => {
+    const event = { kind: 'priority', was: 100 } as const
+    const { state, effects } = play(router({ priority: 200 }), [[1_000, event]], backup)
+    expect(effects).toEqual([])
+    expect(state).toMatchObject({ activeDownAt: at(3_218.75) })
+  })
+})
