@@ -22,8 +22,9 @@ export type Taken = {
 /** `bucket` undefined: a full one. */
 export function take(bucket: Bucket | undefined, limit: Limit, now: number): Taken {
   const before = bucket === undefined ? limit.burst : filled(bucket, limit, now)
-  const allowed = before >= 1
-  const after = allowed ? before - 1 : before
+  // Whoever waited as told must be served, although sums of fractions may end a hair below a whole one.
+  const allowed = before >= 1 - 1e-9
+  const after = allowed ? Math.max(0, before - 1) : before
   const waitMs = after >= 1 ? 0 : Math.ceil(((1 - after) / limit.perSecond) * 1_000)
   return { bucket: { left: after, at: now }, allowed, left: Math.floor(after), waitMs }
 }
