@@ -136,6 +136,7 @@ test('nothing that control says is left out of both', () => {
   // What is there for whoever asks by hand.
   expect(forgotten.sort()).toEqual([
     'holdfast_build_info',
+    'holdfast_http_requests_total',
     'holdfast_moves_total',
     'process_cpu_seconds_total',
     'process_open_fds',
