@@ -18,9 +18,14 @@ export async function runEventsCommand(options: Options): Promise<void> {
   const print = (event: EventRecord): void => {
     process.stdout.write(`${options.json ? JSON.stringify(event) : describe(event)}\n`)
   }
+  const stop = new AbortController()
+  // Before the first page is asked for, so that Ctrl-C ends it politely from the beginning.
+  if (options.follow === true) {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  }
   const newest = limit !== undefined && options.since === undefined
   const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
-  if (options.follow === true) await follow(options, { since: last, print })
+  if (options.follow === true && !stop.signal.aborted) await follow(options, { since: last, print, stop })
 }
 
 type Printing = { readonly limit: number | undefined; readonly print: (event: EventRecord) => void }
@@ -83,9 +88,9 @@ async function page(options: Options, since: string): Promise<{ events: EventRec
 const concerns = ({ node }: EventRecord, options: Options): boolean =>
   options.node === undefined || node === options.node
 
-async function follow(options: Options, { since, print }: { since: number; print: Printing['print'] }): Promise<void> {
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+type Following = { readonly since: number; readonly print: Printing['print']; readonly stop: AbortController }
+
+async function follow(options: Options, { since, print, stop }: Following): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`holdfast: ${text}\n`)
   await followEvents(options, {
     since,
