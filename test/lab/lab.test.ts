@@ -271,6 +271,8 @@ describeWith(bothOf(bothOf(lab, keepalived), nftables), 'the lab: keepalived', (
     await made.untilHeldBy(vip, ['n1', 'n2'])
     n1.thaw()
     await n2.untilState('backup')
+    // And n2 steps back before n1 has it again; only what a router holds can be left behind.
+    await made.untilHeldBy(vip, ['n1'])
     await n1.kill()
     await n2.untilState('active')
     await made.untilHeldBy(vip, ['n1', 'n2'])
