@@ -9,7 +9,7 @@ const inRoot = (name: string): string => join(import.meta.dirname, name)
 
 /** What holds on every runtime; `worker` runs these as well. */
 const onEveryRuntime = [
-  'test/control/{administration,app,cluster,decide,plan,reconcile,roles,scenarios}.test.ts',
+  'test/control/{app,decide,plan,reconcile,scenarios,access/roles,core/administration,core/cluster}.test.ts',
   'test/control/rules/*.test.ts',
 ]
 

@@ -1,7 +1,7 @@
 /** The adapters of this program, as control asks for them: all their schemas, and one made for each binding. */
 import type { Adapter } from '../adapters/adapter.ts'
 import { adapterNames, adapterSchemaOf, createAdapter } from '../adapters/registry.ts'
-import type { AnyAdapterSchema, ServiceConfig } from './service-config.ts'
+import type { AnyAdapterSchema, ServiceConfig } from './config/service-config.ts'
 
 export const adapterSchemas: readonly AnyAdapterSchema[] = adapterNames.map((name) => adapterSchemaOf(name)!)
 

@@ -4,9 +4,10 @@
  * Times named `…At`, `deadline` and `…From` are milliseconds on control's own monotonic clock; `since` and `at` are
  * wall-clock time for people. No decision ever compares wall-clock times.
  */
+
+import type { ServiceConfig } from './config/service-config.ts'
 import { type Command, leaseMs, type RouterState, type ServiceReport } from './contract.ts'
 import type { Operation } from './operation.ts'
-import type { ServiceConfig } from './service-config.ts'
 
 export type { MoveReport, Operation, OperationStep } from './operation.ts'
 

@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { z } from 'zod'
-import type { ConfigProblem } from './config-file.ts'
+import type { ConfigProblem } from './config/config-file.ts'
 
 export type Problem = {
   readonly status: ContentfulStatusCode

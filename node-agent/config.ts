@@ -5,7 +5,7 @@
  * effect would be worse than an error.
  */
 import { z } from 'zod'
-import { nearest, notInThisVersion, readConfig } from '../control/config-file.ts'
+import { nearest, notInThisVersion, readConfig } from '../control/config/config-file.ts'
 import { nameSchema } from '../control/contract.ts'
 import type { Check, ServiceCheck } from './checks/check.ts'
 import { checkSchema } from './config/checks.ts'

@@ -23,10 +23,10 @@ const pure = (name: string): boolean =>
     ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,
     ),
-    ...['decide', 'decision', 'deadlines', 'edge/known', 'edge/route', 'health', 'operation', 'plan'].map(
+    ...['decide', 'decision', 'edge/known', 'edge/route', 'operation', 'plan', 'reconcile', 'seeing/trace'].map(
       (name) => `control/${name}.ts`,
     ),
-    ...['reconcile', 'trace', 'unheard'].map((name) => `control/${name}.ts`),
+    ...['deadlines', 'health', 'unheard'].map((name) => `control/core/${name}.ts`),
     ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)
 
@@ -50,7 +50,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^node-agent\/checks\//, may: /^(node:|node-agent\/(checks|vrrp)\/)/ },
   {
     who: /^node-agent\//,
-    may: /^(node:|zod$|hono|@hono\/|node-agent\/|control\/(contract|config-file)\.ts$)/,
+    may: /^(node:|zod$|hono|@hono\/|node-agent\/|control\/(contract|config\/config-file)\.ts$)/,
   },
   { who: /^control\/contract\.ts$/, may: /^zod$/ },
   { who: /^control\/import\//, may: /^(yaml$|control\/import\/)/ },

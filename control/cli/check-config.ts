@@ -1,6 +1,6 @@
 /** `holdfast check-config FILE…`: every mistake of agent and control configurations, with file, line, key and remedy. */
 import { parse } from 'yaml'
-import { ConfigError, type ConfigProblem, describeProblem } from '../config-file.ts'
+import { ConfigError, type ConfigProblem, describeProblem } from '../config/config-file.ts'
 import { loadControlConfig } from '../node/load-config.ts'
 import { readAgentFile, readText } from './files.ts'
 

@@ -9,10 +9,10 @@ import { readFileSync } from 'node:fs'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
-import { ConfigError, type ConfigProblem, readGiven } from '../config-file.ts'
-import { dotted, schemasAt } from '../config-issues.ts'
+import { ConfigError, type ConfigProblem, readGiven } from '../config/config-file.ts'
+import { dotted, schemasAt } from '../config/config-issues.ts'
+import { type AnyAdapterSchema, serviceSchema } from '../config/service-config.ts'
 import { nameSchema } from '../contract.ts'
-import { type AnyAdapterSchema, serviceSchema } from '../service-config.ts'
 import { readText } from './files.ts'
 
 type Input = {

@@ -2,7 +2,7 @@
 import { type DemoResult, playDemo, type Step } from '../../infra/lab/demo/script.ts'
 import { createWorld, operatorToken, type World } from '../../infra/lab/demo/world.ts'
 import { sandboxProblem } from '../../infra/lab/sandbox.ts'
-import { duration } from '../config-file.ts'
+import { duration } from '../config/config-file.ts'
 import { CommandError, UsageError } from './failure.ts'
 
 type Options = { readonly once?: boolean; readonly json?: boolean; readonly interval: string }

@@ -1,6 +1,7 @@
 /** `holdfast drain NODE`, `holdfast undrain NODE`: empties a node for maintenance, and lets it take part again. */
+
+import type { ServiceView } from '../core/view.ts'
 import type { Operation } from '../decision.ts'
-import type { ServiceView } from '../view.ts'
 import { type Access, callControl } from './client.ts'
 import { CommandError } from './failure.ts'
 import { followOperations, refuseFailed } from './operation-progress.ts'

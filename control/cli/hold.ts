@@ -1,5 +1,5 @@
 /** `holdfast hold`, `release` and `acknowledge SERVICE`: what an operator says to a service that is to stay, or may go on. */
-import type { ServiceView } from '../view.ts'
+import type { ServiceView } from '../core/view.ts'
 import { type Access, callControl } from './client.ts'
 
 type Options = Access & { readonly reason?: string; readonly json?: boolean }

@@ -1,5 +1,5 @@
 /** `holdfast nodes`: every node that control has heard of, and how it stands. */
-import type { NodeView } from '../view.ts'
+import type { NodeView } from '../core/view.ts'
 import { type Access, askControl } from './client.ts'
 import { ago, table } from './table.ts'
 

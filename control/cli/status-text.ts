@@ -1,6 +1,6 @@
 /** What `holdfast status` shows: a line per service, below it what is wrong and what to do, and how it stands in all. */
 import type { AgentStatus } from '../../node-agent/status.ts'
-import type { ServiceView } from '../view.ts'
+import type { ServiceView } from '../core/view.ts'
 import { ago, tableLines } from './table.ts'
 import { needsSomebody, type Severity, severities, type Trouble, troublesOf } from './trouble.ts'
 

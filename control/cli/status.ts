@@ -1,6 +1,6 @@
 /** `holdfast status [SERVICE]`: what the local agent does, or what control sees. */
 import type { AgentStatus } from '../../node-agent/status.ts'
-import type { ServiceView } from '../view.ts'
+import type { ServiceView } from '../core/view.ts'
 import { type Access, askAgent, askControl } from './client.ts'
 import { CommandError } from './failure.ts'
 import { describeAgent, describeServices } from './status-text.ts'

@@ -5,7 +5,7 @@
  * will with the next failure of its owner. `warning`: it is served, with less to fall back on or while control tries
  * again. `note`: somebody wants it so, or it is on its way.
  */
-import type { BindingView, MemberView, ServiceView } from '../view.ts'
+import type { BindingView, MemberView, ServiceView } from '../core/view.ts'
 import { ago } from './table.ts'
 
 export type Severity = 'urgent' | 'warning' | 'note'

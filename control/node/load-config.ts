@@ -1,7 +1,7 @@
 /** Control's configuration from a file, checked by the adapters of this program; without starting anything. */
 import { readFileSync } from 'node:fs'
 import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
-import { type ControlConfig, readControlConfig } from '../config.ts'
+import { type ControlConfig, readControlConfig } from '../config/config.ts'
 
 /** Throws `ConfigError` with every mistake. */
 export function loadControlConfig(

@@ -1,6 +1,6 @@
 /** Logs on Node: one JSON object a line on standard error, one per event; the same for people when it is a terminal. */
 import pino from 'pino'
-import type { Log } from '../ports.ts'
+import type { Log } from '../core/ports.ts'
 
 /** `fields` go into every line. */
 export async function createLog(

@@ -7,7 +7,7 @@
 import { type ClientRequest, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { connect, type Socket } from 'node:net'
-import type { Probe } from '../ports.ts'
+import type { Probe } from '../core/ports.ts'
 
 export const probe: Probe = async (target, signal) => {
   try {

@@ -1,6 +1,6 @@
 /** What the process itself costs, under the names that every Prometheus client uses. */
 import { readdirSync } from 'node:fs'
-import { gaugeText } from '../exposition.ts'
+import { gaugeText } from '../seeing/exposition.ts'
 
 export function processText(): string {
   const { user, system } = process.cpuUsage()

@@ -1,9 +1,9 @@
 /** What this control tells of itself on Node: metrics to whoever scrapes them, and traces to a collector if there is one. */
-import type { ControlConfig } from '../config.ts'
-import { createExporter } from '../exporter.ts'
-import type { Links } from '../links.ts'
-import { createMetrics, type Metrics } from '../metrics.ts'
-import type { ClusterPorts, Log } from '../ports.ts'
+import type { ControlConfig } from '../config/config.ts'
+import type { ClusterPorts, Log } from '../core/ports.ts'
+import type { Links } from '../link/links.ts'
+import { createExporter } from '../seeing/exporter.ts'
+import { createMetrics, type Metrics } from '../seeing/metrics.ts'
 import type { WatchedStore } from '../store/watched-store.ts'
 import { processText, watchEventLoop } from './process-metrics.ts'
 

@@ -3,7 +3,7 @@ import { createServer as createHttps, type Server as HttpsServer } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { type ServerType, serve, type WebSocketServerLike } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
-import type { ControlConfig } from '../config.ts'
+import type { ControlConfig } from '../config/config.ts'
 import type { TlsFiles } from './tls.ts'
 
 /** The server could not listen; the message names the address and says what to do. */

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import type { ControlConfig } from '../config.ts'
+import type { ControlConfig } from '../config/config.ts'
 
 export type Tls = NonNullable<ControlConfig['tls']>
 export type TlsFiles = { readonly cert: string; readonly key: string; readonly minVersion: 'TLSv1.2' }

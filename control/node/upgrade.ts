@@ -1,9 +1,9 @@
 /** A node's link on Node: the WebSocket of `ws`, by way of Hono's server. */
 import { upgradeWebSocket } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
-import type { AgentLink } from '../agent-link.ts'
-import { callerOf, type Env } from '../auth.ts'
-import type { Socket } from '../links.ts'
+import { callerOf, type Env } from '../access/auth.ts'
+import type { AgentLink } from '../link/agent-link.ts'
+import type { Socket } from '../link/links.ts'
 
 export function upgradeOn(link: AgentLink): MiddlewareHandler<Env> {
   return upgradeWebSocket((context) => {

@@ -1,6 +1,6 @@
 /** The link of a node: a WebSocket that carries reports up and commands down. It is refused before it is opened. */
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { allowNode, type Env } from '../auth.ts'
+import { allowNode, type Env } from '../access/auth.ts'
 import { ProblemError } from '../problem.ts'
 import type { RouteInput } from './context.ts'
 

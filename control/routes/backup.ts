@@ -1,6 +1,6 @@
 /** `GET /v1/backup`: the whole database as it is now, while control goes on. It holds hashes of tokens: administrators only. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Env } from '../auth.ts'
+import type { Env } from '../access/auth.ts'
 import { ProblemError } from '../problem.ts'
 import { createRouter, needs, problemContent, problems, type RouteInput } from './context.ts'
 

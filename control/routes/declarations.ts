@@ -5,9 +5,9 @@
  */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { callerOf, type Env } from '../auth.ts'
-import { ConfigError } from '../config-file.ts'
-import { canonical, type Declaration, etagOf, readDeclaration } from '../declarations.ts'
+import { callerOf, type Env } from '../access/auth.ts'
+import { ConfigError } from '../config/config-file.ts'
+import { canonical, type Declaration, etagOf, readDeclaration } from '../core/declarations.ts'
 import { declaredInFile, misfit, notFound, ProblemError } from '../problem.ts'
 import { createRouter, jsonContent, needs, problems, type RouteInput, reasonQuery, serviceParam } from './context.ts'
 import { serviceDeclarationSchema } from './openapi.ts'

@@ -1,7 +1,7 @@
 /** What the edge routes by. `wait` answers at once when something changes, or when the time is up. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Env } from '../auth.ts'
-import { duration } from '../config-file.ts'
+import type { Env } from '../access/auth.ts'
+import { duration } from '../config/config-file.ts'
 import { type EdgeMap, edgeMapSchema } from '../edge/contract.ts'
 import { createRouter, jsonContent, needs, problems, type RouteInput } from './context.ts'
 

@@ -1,11 +1,11 @@
 /** The audit trail: in pages, or as a stream of server-sent events that a reader can take up where it left. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { callerOf, type Env, type Identity } from '../auth.ts'
+import { callerOf, type Env, type Identity } from '../access/auth.ts'
 import { nameSchema } from '../contract.ts'
-import { streamEvents } from '../event-stream.ts'
 import { ProblemError } from '../problem.ts'
 import type { EventRecord } from '../store/store.ts'
 import { createRouter, jsonContent, needs, problems, type RouteInput } from './context.ts'
+import { streamEvents } from './event-stream.ts'
 import { eventSchema } from './schemas.ts'
 
 const idSchema = z.coerce.number().int().min(0)

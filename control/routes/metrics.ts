@@ -1,6 +1,6 @@
 /** `GET /metrics`: what Prometheus scrapes. */
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import { allow, type Env } from '../auth.ts'
+import { allow, type Env } from '../access/auth.ts'
 import { ProblemError } from '../problem.ts'
 import { createRouter, type RouteInput } from './context.ts'
 

@@ -1,6 +1,6 @@
 /** Nodes: who is there, emptying one for maintenance, and the report that a node posts when it has no link. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { allowNode, callerOf, type Env } from '../auth.ts'
+import { allowNode, callerOf, type Env } from '../access/auth.ts'
 import { commandsSchema, reportSchema } from '../contract.ts'
 import { notFound, ProblemError } from '../problem.ts'
 import {

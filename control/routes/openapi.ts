@@ -1,8 +1,8 @@
 /** The OpenAPI 3.1 document: what the routes do not say of themselves. Their schemas are those that validate. */
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from 'zod'
-import type { Env } from '../auth.ts'
-import { type AnyAdapterSchema, serviceSchema } from '../service-config.ts'
+import type { Env } from '../access/auth.ts'
+import { type AnyAdapterSchema, serviceSchema } from '../config/service-config.ts'
 
 const info = {
   title: 'Holdfast control',

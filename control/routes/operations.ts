@@ -1,7 +1,7 @@
 /** Operations: how a move goes, step by step; `wait` answers when it has ended, or when the time is up. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Env } from '../auth.ts'
-import { duration } from '../config-file.ts'
+import type { Env } from '../access/auth.ts'
+import { duration } from '../config/config-file.ts'
 import { nameSchema } from '../contract.ts'
 import type { Operation } from '../decision.ts'
 import { notFound } from '../problem.ts'

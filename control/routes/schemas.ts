@@ -3,9 +3,9 @@
  */
 import { z } from '@hono/zod-openapi'
 import { routerStateSchema, serviceReportSchema } from '../contract.ts'
+import type { NodeView, ServiceView } from '../core/view.ts'
 import type { Operation } from '../decision.ts'
-import { traceparentOf } from '../trace.ts'
-import type { NodeView, ServiceView } from '../view.ts'
+import { traceparentOf } from '../seeing/trace.ts'
 
 const time = () => z.string().openapi({ format: 'date-time' })
 const milliseconds = () => z.number().nullable()

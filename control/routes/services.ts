@@ -1,6 +1,6 @@
 /** Services: what each is doing, moving and holding one on purpose, and the probe that load balancers follow. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { allow, callerOf, type Env } from '../auth.ts'
+import { allow, callerOf, type Env } from '../access/auth.ts'
 import { nameSchema } from '../contract.ts'
 import { notFound, ProblemError } from '../problem.ts'
 import {

@@ -5,12 +5,12 @@
  * revoke the first by its id.
  */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { type Env, hashToken } from '../auth.ts'
-import { duration } from '../config-file.ts'
+import { type Env, hashToken } from '../access/auth.ts'
+import { drawToken, drawTokenId } from '../access/tokens.ts'
+import { duration } from '../config/config-file.ts'
 import { nameSchema } from '../contract.ts'
 import { declaredInFile, notFound, ProblemError } from '../problem.ts'
 import type { TokenRecord } from '../store/store.ts'
-import { drawToken, drawTokenId } from '../tokens.ts'
 import { createRouter, jsonBody, jsonContent, needs, problems, type RouteInput, reasonQuery } from './context.ts'
 import { tokenSchema } from './schemas.ts'
 

@@ -1,7 +1,7 @@
 /**
  * A store that knows whether it can store: it says so once when it cannot, tries again by itself, and says when it can.
  */
-import type { ClusterPorts } from '../ports.ts'
+import type { ClusterPorts } from '../core/ports.ts'
 import { StorageError, type Store } from './store.ts'
 
 export type WatchedStore = Store & {

@@ -7,7 +7,7 @@
  * There is one alarm: the earliest that is needed. It is moved forward when something is due before it, and left alone
  * when that turns out not to be needed: an alarm too many costs one event, moving it each time would cost a write each.
  */
-import type { Clock, Log, Timer } from '../ports.ts'
+import type { Clock, Log, Timer } from '../core/ports.ts'
 
 export type AlarmTimer = Timer & {
   /** The alarm has gone off: does what is due. Never throws. */

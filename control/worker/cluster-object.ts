@@ -8,7 +8,7 @@
  * a restart of control, and waits for nodes to speak before it believes anybody to be dead.
  */
 import { DurableObject } from 'cloudflare:workers'
-import type { Log } from '../ports.ts'
+import type { Log } from '../core/ports.ts'
 import { type Control, startControl } from './control.ts'
 import { createLog } from './log.ts'
 import { problemResponse } from './problem-response.ts'

@@ -2,9 +2,10 @@
  * The links of an object that sleeps while they stay open. What is known of each is attached to its socket, so that it
  * is there when the object wakes; the runtime answers pings by itself and only keeps the time of the last one.
  */
-import type { LinkOwner } from '../agent-link.ts'
-import type { Links, Socket } from '../links.ts'
-import type { Clock } from '../ports.ts'
+
+import type { Clock } from '../core/ports.ts'
+import type { LinkOwner } from '../link/agent-link.ts'
+import type { Links, Socket } from '../link/links.ts'
 
 type Attachment = {
   readonly node: string

@@ -1,5 +1,5 @@
 /** Logs on Workers: one JSON object a line, which Workers Logs and `wrangler tail` take apart by themselves. */
-import type { Log } from '../ports.ts'
+import type { Log } from '../core/ports.ts'
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
 

@@ -1,6 +1,6 @@
 /** One look at a place that should answer, from a Worker: a page by `fetch`, a port by the runtime's own sockets. */
 import { connect } from 'cloudflare:sockets'
-import type { Probe } from '../ports.ts'
+import type { Probe } from '../core/ports.ts'
 
 export const probe: Probe = async (target, signal) => {
   try {

@@ -10,8 +10,8 @@
  */
 import { z } from 'zod'
 import { adapterSchemas } from '../adapters.ts'
-import { type ClusterConfig, clusterConfigSchema } from '../config.ts'
-import { readConfig } from '../config-file.ts'
+import { type ClusterConfig, clusterConfigSchema } from '../config/config.ts'
+import { readConfig } from '../config/config-file.ts'
 import { nameSchema } from '../contract.ts'
 
 export type Variables = Readonly<Record<string, unknown>>

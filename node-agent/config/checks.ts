@@ -1,6 +1,6 @@
 /** `checks:` of the agent's configuration: each one probes in one way, and what its keys leave out has a default. */
 import { z } from 'zod'
-import { duration } from '../../control/config-file.ts'
+import { duration } from '../../control/config/config-file.ts'
 import { nameSchema } from '../../control/contract.ts'
 import type { Check, Probe, ServiceCheck } from '../checks/check.ts'
 import { endpointSchema, interfaceSchema } from './fields.ts'

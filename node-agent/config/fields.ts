@@ -1,6 +1,6 @@
 /** Values that several keys of the agent's configuration have in common. */
 import { z } from 'zod'
-import { nearest } from '../../control/config-file.ts'
+import { nearest } from '../../control/config/config-file.ts'
 
 /** The name of an interface; one of this machine's, where those are known. */
 export function interfaceSchema(interfaces: readonly string[] | undefined) {

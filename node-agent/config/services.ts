@@ -1,6 +1,6 @@
 /** `services:` of the agent's configuration: virtual routers, and solo services that are active whenever healthy. */
 import { z } from 'zod'
-import { duration, notInThisVersion } from '../../control/config-file.ts'
+import { duration, notInThisVersion } from '../../control/config/config-file.ts'
 import { formatAddress, type Prefix, parseIpv4 } from '../wire/address.ts'
 import { serviceCheckSchema } from './checks.ts'
 import { interfaceSchema } from './fields.ts'

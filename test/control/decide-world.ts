@@ -1,4 +1,6 @@
 /** One service under a clock that the test turns, and what its decisions come to. */
+
+import { serviceDefaults } from '../../control/config/service-config.ts'
 import { leaseMs, type RouterState } from '../../control/contract.ts'
 import { decide, nextDeadline } from '../../control/decide.ts'
 import {
@@ -11,7 +13,6 @@ import {
   type ServiceEvent,
   type ServicePolicy,
 } from '../../control/decision.ts'
-import { serviceDefaults } from '../../control/service-config.ts'
 
 export const confirmMs = 150
 

@@ -1,7 +1,7 @@
 /** A control to which nearly everything has happened, for what must know every word that control can say. */
 import { expect } from 'vitest'
-import { serviceDefaults } from '../../control/service-config.ts'
-import type { ServiceView } from '../../control/view.ts'
+import { serviceDefaults } from '../../control/config/service-config.ts'
+import type { ServiceView } from '../../control/core/view.ts'
 import { type Exposition, parseExposition } from '../support/exposition.ts'
 import { createWorld, webService } from './world.ts'
 

@@ -1,8 +1,8 @@
 /** Control, two nodes and an outside that can be made to go wrong, for the scenarios. */
 import { expect } from 'vitest'
 import { createMemoryAdapter, createMemoryResource, type MemoryResource } from '../../adapters/memory.ts'
+import { type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
 import { leaseMs, type RouterState } from '../../control/contract.ts'
-import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
 import { createClock, createWorld, type WorldOptions } from './world.ts'
 
 type Setting = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ConfigError } from '../../control/config-file.ts'
+import { ConfigError } from '../../control/config/config-file.ts'
 import { type AgentConfig, readAgentConfig } from '../../node-agent/config.ts'
 import { formatAddress } from '../../node-agent/wire/address.ts'
 

@@ -7,10 +7,10 @@
  */
 import type { Adapter, Move } from '../../adapters/adapter.ts'
 import { createMemoryAdapter, type MemoryResource } from '../../adapters/memory.ts'
-import { type Cluster, createCluster } from '../../control/cluster.ts'
+import { type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
 import type { Command, Report } from '../../control/contract.ts'
+import { type Cluster, createCluster } from '../../control/core/cluster.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
-import { type ServiceConfig, serviceDefaults } from '../../control/service-config.ts'
 import { migrate } from '../../control/store/migrations.ts'
 import type { Sql } from '../../control/store/sql.ts'
 import { createSqlStore } from '../../control/store/sql-store.ts'

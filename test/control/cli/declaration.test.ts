@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { adapterSchemaOf } from '../../../adapters/registry.ts'
 import { compare } from '../../../control/cli/declaration-diff.ts'
 import { readDeclarationFiles } from '../../../control/cli/declaration-files.ts'
-import { ConfigError } from '../../../control/config-file.ts'
+import { ConfigError } from '../../../control/config/config-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-apply-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

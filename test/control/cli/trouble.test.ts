@@ -1,7 +1,7 @@
 /** What is wrong with a service and what to do about it: a row for everything that can be wrong. */
 import { describe, expect, test } from 'vitest'
 import { needsSomebody, troublesOf } from '../../../control/cli/trouble.ts'
-import type { ServiceView } from '../../../control/view.ts'
+import type { ServiceView } from '../../../control/core/view.ts'
 import { before, binding, member, nowMs, service } from './services.ts'
 
 const n1 = member('n1', { state: 'active', priority: 200 })

@@ -1,8 +1,8 @@
 /** Holding, draining and watching: commands that operators type while things happen, against a control that runs. */
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ServiceView } from '../../../control/core/view.ts'
 import type { EventRecord } from '../../../control/store/store.ts'
-import type { ServiceView } from '../../../control/view.ts'
 import { hasTerminals, startHoldfast } from '../../support/cli-process.ts'
 import {
   type ControlProcess,

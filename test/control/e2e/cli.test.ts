@@ -1,9 +1,9 @@
 /** The commands that people type, each as a process of its own against a control that runs: what they print, and their exit codes. */
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ServiceView } from '../../../control/core/view.ts'
 import type { Operation } from '../../../control/decision.ts'
 import type { EventRecord } from '../../../control/store/store.ts'
-import type { ServiceView } from '../../../control/view.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import {
   type ControlProcess,

@@ -8,8 +8,8 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
+import type { ServiceView } from '../../../control/core/view.ts'
 import { beginBinding, reconcile } from '../../../control/reconcile.ts'
-import type { ServiceView } from '../../../control/view.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import {
   type ControlProcess,

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import type { NodeView } from '../../../control/view.ts'
+import type { NodeView } from '../../../control/core/view.ts'
 import { sandboxProblem } from '../../../infra/lab/sandbox.ts'
 import {
   adminToken,

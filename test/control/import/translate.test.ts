@@ -1,7 +1,7 @@
 /** keepalived's configuration to an agent's: real shapes, mistakes, and whatever a mutation makes of them. */
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigError } from '../../../control/config-file.ts'
+import { ConfigError } from '../../../control/config/config-file.ts'
 import { type Imported, type ImportOptions, importKeepalived } from '../../../control/import/translate.ts'
 import { readAgentConfig } from '../../../node-agent/config.ts'
 import { createRandom } from '../../support/prng.ts'

@@ -1,6 +1,6 @@
 /** Timers that outlive the object: what is done by a timeout, what by the alarm, and what the alarm is set for. */
 import { expect, test } from 'vitest'
-import type { LogEntry } from '../../../control/ports.ts'
+import type { LogEntry } from '../../../control/core/ports.ts'
 import { createAlarmTimer } from '../../../control/worker/alarm-timer.ts'
 import { eventually } from '../../support/eventually.ts'
 

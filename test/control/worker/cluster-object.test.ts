@@ -8,7 +8,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { NodeView, ServiceView } from '../../../control/view.ts'
+import type { NodeView, ServiceView } from '../../../control/core/view.ts'
 import type { ClusterObject } from '../../../control/worker/cluster-object.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerOf, call, connect } from './agents.ts'
