@@ -48,9 +48,9 @@ function entry<Config extends z.ZodType, Target extends z.ZodType>(
 ): AdapterEntry {
   return {
     schema,
-    create: async ({ config, targets }) => {
+    create: async ({ config, targets, ...names }) => {
       const parsed = Object.entries(targets).map(([node, target]) => [node, schema.target.parse(target)] as const)
-      const input = { config: schema.config.parse(config), targets: Object.fromEntries(parsed) }
+      const input = { ...names, config: schema.config.parse(config), targets: Object.fromEntries(parsed) }
       return (await load())(input)
     },
   }

@@ -6,10 +6,13 @@ import type { AnyAdapterSchema, ServiceConfig } from './config/service-config.ts
 export const adapterSchemas: readonly AnyAdapterSchema[] = adapterNames.map((name) => adapterSchemaOf(name)!)
 
 /** All or none, so that nothing that was made is left behind. */
-export async function makeAdapters({ bindings }: ServiceConfig): Promise<ReadonlyMap<string, Adapter>> {
+export async function makeAdapters(
+  service: string,
+  { bindings }: ServiceConfig,
+): Promise<ReadonlyMap<string, Adapter>> {
   const made = await Promise.allSettled(
     bindings.map(async ({ name, adapter, config, targets }) => {
-      return [name, await createAdapter(adapter, { config, targets })] as const
+      return [name, await createAdapter(adapter, { service, binding: name, config, targets })] as const
     }),
   )
   const failed = made.find((one) => one.status === 'rejected')

@@ -18,24 +18,24 @@ import {
   DisassociateAddressCommand,
   EC2Client,
 } from '@aws-sdk/client-ec2'
-import { connection } from '#aws-eip/connection'
-import type { Adapter, AdapterInput, Failure, Move, Observation, Outcome, Raw } from '../adapter.ts'
-import { failureOf, strangeAnswer } from './errors.ts'
+import { connection } from '#aws/connection'
+import type { Adapter, AdapterInput, Move, Observation, Outcome, Raw } from '../adapter.ts'
+import { type Called, call as callAws } from '../aws/call.ts'
+import { ec2Errors } from '../aws/ec2-errors.ts'
+import { noTarget, strangeAnswer } from '../failures.ts'
 import type { AwsEipConfig, AwsEipTarget } from './schema.ts'
-
-/** How long one call may take before it is given up, in milliseconds. What it asked for may still happen. */
-const defaultCallTimeoutMs = 8_000
 
 type Binding = AdapterInput<AwsEipConfig, AwsEipTarget> & {
   readonly client: EC2Client
-  readonly callTimeoutMs: number
+  /** Default: `callMs`. */
+  readonly callTimeoutMs?: number
 }
 
 export function createAwsEip(
   input: AdapterInput<AwsEipConfig, AwsEipTarget>,
-  { callTimeoutMs = defaultCallTimeoutMs }: { readonly callTimeoutMs?: number } = {},
+  options: { readonly callTimeoutMs?: number } = {},
 ): Adapter {
-  const binding: Binding = { ...input, client: createClient(input.config), callTimeoutMs }
+  const binding: Binding = { ...input, client: createClient(input.config), ...options }
   return {
     capabilities: {
       cas: input.config.strict ? 'stepwise' : 'none',
@@ -49,6 +49,7 @@ export function createAwsEip(
     },
     observe: (signal) => observe(binding, signal),
     apply: (move, signal) => apply(binding, move, signal),
+    preflight: async () => [],
     dispose: () => binding.client.destroy(),
   }
 }
@@ -69,7 +70,7 @@ async function observe(binding: Binding, signal: AbortSignal): Promise<Observati
   const called = await call(binding, (abortSignal) => client.send(command, { abortSignal }), signal)
   if (called.kind !== 'answered') return { kind: 'unknown', failure: called }
   // The SDK takes any page with status 200 for an answer in which everything is missing.
-  if (called.answer.Addresses === undefined) return { kind: 'unknown', failure: strangeAnswer(200) }
+  if (called.answer.Addresses === undefined) return { kind: 'unknown', failure: strangeAnswer('EC2', 200) }
   const address = called.answer.Addresses.find(({ AllocationId }) => AllocationId === config.allocationId)
   if (address === undefined) {
     const message = `the provider knows no address ${config.allocationId}`
@@ -104,9 +105,7 @@ function rawOf(address: Address): Raw {
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const target = binding.targets[move.node]
   // Before anything is taken away for it.
-  if (target === undefined) {
-    return { kind: 'permanent', code: 'NoTarget', message: `there is no target for ${move.node}` }
-  }
+  if (target === undefined) return noTarget(move.node)
   if (binding.config.strict && move.token !== null) {
     const command = new DisassociateAddressCommand({ AssociationId: move.token })
     const called = await call(binding, (abortSignal) => binding.client.send(command, { abortSignal }), signal)
@@ -126,33 +125,17 @@ async function associate(binding: Binding, target: AwsEipTarget, signal: AbortSi
   })
   const called = await call(binding, (abortSignal) => client.send(command, { abortSignal }), signal)
   if (called.kind !== 'answered') return called
-  return called.answer.AssociationId === undefined ? strangeAnswer(200) : { kind: 'done' }
+  return called.answer.AssociationId === undefined ? strangeAnswer('EC2', 200) : { kind: 'done' }
 }
 
-/** One call, ended by its answer, by the caller's signal or by the deadline. Never throws. */
-async function call<Answer>(
+function call<Answer>(
   { callTimeoutMs }: Binding,
   send: (signal: AbortSignal) => Promise<Answer>,
   signal: AbortSignal,
-): Promise<{ kind: 'answered'; answer: Answer } | Failure> {
-  const deadline = AbortSignal.timeout(callTimeoutMs)
-  const either = AbortSignal.any([signal, deadline])
-  try {
-    either.throwIfAborted()
-    // The SDK heeds the signal only once it sends; looking for credentials before that can take seconds.
-    const answer = await Promise.race([aborted(either), send(either)])
-    return { kind: 'answered', answer }
-  } catch (error) {
-    if (signal.aborted) return { kind: 'unknown', code: 'Aborted', message: 'the call was given up by its caller' }
-    if (deadline.aborted) return { kind: 'unknown', code: 'TimedOut', message: `no answer within ${callTimeoutMs} ms` }
-    return failureOf(error, new Date())
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const end = () => reject(new Error('aborted'))
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end, { once: true })
+): Promise<Called<Answer>> {
+  return callAws(send, {
+    signal,
+    table: ec2Errors,
+    ...(callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs }),
   })
 }

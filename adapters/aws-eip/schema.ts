@@ -29,6 +29,16 @@ export type AwsEipTarget = z.output<typeof targetSchema>
 
 export const awsEipSchema: AdapterSchema<typeof configSchema, typeof targetSchema> = {
   name: 'aws-eip',
+  moves: 'an Elastic IP',
   config: configSchema,
   target: targetSchema,
+  example: {
+    config: { region: 'eu-west-1', allocationId: 'eipalloc-0a1b2c3d' },
+    targets: {
+      n1: { networkInterfaceId: 'eni-0aaa', privateIpAddress: '10.0.1.10' },
+      n2: { networkInterfaceId: 'eni-0bbb', privateIpAddress: '10.0.2.10' },
+    },
+  },
+  permissions: () => [],
+  budget: ({ region }) => ({ account: `AWS EC2 reads in ${region}`, calls: 100, perMs: 5_000 }),
 }

@@ -78,7 +78,7 @@ export const serviceDefaults: ServiceConfig = {
 }
 
 /** An adapter's schemas without their types: control never looks inside. */
-export type AnyAdapterSchema = AdapterSchema<z.ZodType, z.ZodType>
+export type AnyAdapterSchema = Pick<AdapterSchema<z.ZodType, z.ZodType>, 'name' | 'config' | 'target'>
 
 export function serviceSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<ServiceConfig, unknown> {
   return z

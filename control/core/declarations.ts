@@ -15,7 +15,7 @@ import type { DeclarationRecord } from '../store/store.ts'
 import type { Declared, Log } from './ports.ts'
 
 /** Makes the adapter of each binding, by its name. */
-export type MakeAdapters = (config: ServiceConfig) => Promise<ReadonlyMap<string, Adapter>>
+export type MakeAdapters = (service: string, config: ServiceConfig) => Promise<ReadonlyMap<string, Adapter>>
 
 export type Declaration = { readonly config: ServiceConfig; readonly text: string }
 
@@ -91,7 +91,7 @@ export async function declareStored(input: {
     }
     try {
       const { config } = readDeclaration(service, JSON.parse(text), adapters)
-      declared.set(service, { config, adapters: await makeAdapters(config), origin: 'api' })
+      declared.set(service, { config, adapters: await makeAdapters(service, config), origin: 'api' })
     } catch (error) {
       const why = error instanceof ConfigError ? error.problems.map(sentence).join('; ') : (error as Error).message
       left(`the declaration of ${service} does not fit this Holdfast, so nobody looks after it: ${why}`)

@@ -137,7 +137,7 @@ async function declareAll(
   log: Log,
 ): Promise<ReadonlyMap<string, Declared>> {
   const made = Object.entries(services).map(async ([service, config]) => {
-    return [service, { config, adapters: await makeAdapters(config), origin: 'file' }] as const
+    return [service, { config, adapters: await makeAdapters(service, config), origin: 'file' }] as const
   })
   const inFile = new Map<string, Declared>(await Promise.all(made))
   const { declarations: records } = store.load()

@@ -120,7 +120,7 @@ async function put(input: RouteInput, context: Context<Env>, { service, declarat
   const version = (cluster.declaration(service)?.version ?? 0) + 1
   const outcome = known === null ? ('created' as const) : ('replaced' as const)
   if (dryRun) return { outcome, version }
-  const adapters = await makeAdapters(config).catch((error: Error) => {
+  const adapters = await makeAdapters(service, config).catch((error: Error) => {
     const detail = `a binding's adapter cannot be made here: ${error.message}`
     throw new ProblemError({ status: 409, code: 'adapter-failed', detail })
   })

@@ -124,7 +124,7 @@ type Declare = {
 async function declareAll({ config, stored, make, log }: Declare): Promise<ReadonlyMap<string, Declared>> {
   const inFile = new Map<string, Declared>()
   for (const [service, known] of Object.entries(config.services)) {
-    inFile.set(service, { config: known, adapters: await make(known), origin: 'file' })
+    inFile.set(service, { config: known, adapters: await make(service, known), origin: 'file' })
   }
   const declared = await declareStored({ records: stored, inFile, adapters: adapterSchemas, makeAdapters: make, log })
   return new Map([...inFile, ...declared])
@@ -136,8 +136,8 @@ function confirmedIn(storage: DurableObjectStorage): MakeAdapters {
     storage.kv.put('confirmed', clock.now())
     await storage.sync()
   }
-  return async (config) => {
-    const made = await makeAdapters(config)
+  return async (service, config) => {
+    const made = await makeAdapters(service, config)
     return new Map([...made].map(([name, adapter]) => [name, confirmed(adapter, confirm)]))
   }
 }

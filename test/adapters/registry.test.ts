@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/registry.ts'
 
+const names = { service: 'web', binding: 'eip' }
+
 test('every name has schemas of that name', () => {
   expect(adapterNames).toEqual(['aws-eip', 'memory'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
@@ -15,7 +17,9 @@ test('a name that is none has no schemas, also when every object has it', () => 
 })
 
 test('an adapter that does not exist is refused with those that do', async () => {
-  await expect(createAdapter('toString', { config: {}, targets: {} })).rejects.toThrow('there are aws-eip, memory')
+  await expect(createAdapter('toString', { ...names, config: {}, targets: {} })).rejects.toThrow(
+    'there are aws-eip, memory',
+  )
 })
 
 test('the configuration of the design is accepted, with its defaults filled in', () => {
@@ -37,11 +41,13 @@ test.each([
 })
 
 test('a configuration that is wrong makes no adapter', async () => {
-  await expect(createAdapter('aws-eip', { config: {}, targets: {} })).rejects.toMatchObject({ name: 'ZodError' })
+  await expect(createAdapter('aws-eip', { ...names, config: {}, targets: {} })).rejects.toMatchObject({
+    name: 'ZodError',
+  })
 })
 
 test('the memory adapter starts at nothing, and moves', async () => {
-  const adapter = await createAdapter('memory', { config: {}, targets: { n1: {}, n2: {} } })
+  const adapter = await createAdapter('memory', { ...names, config: {}, targets: { n1: {}, n2: {} } })
   const signal = new AbortController().signal
   expect(await adapter.observe(signal)).toMatchObject({ kind: 'none' })
   expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
@@ -55,9 +61,9 @@ test('a control without an AWS binding does not load the SDK', () => {
     const { createAdapter } = await import(${JSON.stringify(registry)})
     const { createRequire } = await import('node:module')
     const loaded = () => Object.keys(createRequire(${JSON.stringify(registry)}).cache).some((name) => name.includes('client-ec2'))
-    await createAdapter('memory', { config: {}, targets: {} })
+    await createAdapter('memory', { service: 'web', binding: 'eip', config: {}, targets: {} })
     const before = loaded()
-    await createAdapter('aws-eip', { config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
+    await createAdapter('aws-eip', { service: 'web', binding: 'eip', config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
     console.log(JSON.stringify([before, loaded()]))`
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(JSON.parse(printed)).toEqual([false, true])

@@ -85,6 +85,7 @@ export function createResource(clock: { now(): number }) {
         resource.version += 1
         return { kind: 'done' }
       }),
+    preflight: async () => [],
     dispose: () => undefined,
   }
   return { resource, adapter }
@@ -192,7 +193,7 @@ export async function createWorld(options: WorldOptions = {}) {
     ownerProbe: options.ownerProbe ?? 'token',
     rateLimit: { perSecond: 100_000, burst: 100_000 },
     adapters: [memorySchema],
-    makeAdapters: async (config) => adaptersOf(config, adapter),
+    makeAdapters: async (_service, config) => adaptersOf(config, adapter),
     fileDeclarations: {},
     metrics,
     ending: ending.signal,

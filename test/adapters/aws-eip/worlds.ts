@@ -21,6 +21,7 @@ export function useLabCredentials(): void {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', labCredentials.secretAccessKey)
 }
 
+export const names = { service: 'web', binding: 'eip' }
 export const allocationId = 'eipalloc-1'
 export const places = {
   n1: { networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.11' },
@@ -44,7 +45,7 @@ export function adapterAt(
   const { strict = false, callTimeoutMs } = options
   const config = { region: 'eu-west-1', allocationId: options.allocationId ?? allocationId, endpoint, strict }
   const targets = { n1: places.n1, n2: places.n2 }
-  return createAwsEip({ config, targets }, callTimeoutMs === undefined ? {} : { callTimeoutMs })
+  return createAwsEip({ ...names, config, targets }, callTimeoutMs === undefined ? {} : { callTimeoutMs })
 }
 
 /** A port of the loopback that nobody listens on: EC2 listened there a moment ago. */
@@ -130,5 +131,5 @@ export async function motoWorld(url: string): Promise<{ readonly adapter: Adapte
     unreachable: () => unreachable(false),
     end: async () => client.destroy(),
   }
-  return { adapter: createAwsEip({ config, targets: { n1: known.n1, n2: known.n2 } }), world }
+  return { adapter: createAwsEip({ ...names, config, targets: { n1: known.n1, n2: known.n2 } }), world }
 }

@@ -1,6 +1,10 @@
 /** The table of errors, row by row, without a network. */
 import { expect, test } from 'vitest'
-import { defaultThrottleMs, failureOf } from '../../../adapters/aws-eip/errors.ts'
+import { ec2Errors } from '../../../adapters/aws/ec2-errors.ts'
+import { failureOf as failureOfAws } from '../../../adapters/aws/errors.ts'
+import { defaultThrottleMs } from '../../../adapters/failures.ts'
+
+const failureOf = (error: unknown, at: Date) => failureOfAws(error, ec2Errors, at)
 
 const now = new Date('2026-11-22T12:00:00Z')
 
