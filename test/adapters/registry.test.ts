@@ -61,9 +61,10 @@ test('a control without an AWS binding does not load the SDK', () => {
     const { createAdapter } = await import(${JSON.stringify(registry)})
     const { createRequire } = await import('node:module')
     const loaded = () => Object.keys(createRequire(${JSON.stringify(registry)}).cache).some((name) => name.includes('client-ec2'))
-    await createAdapter('memory', { service: 'web', binding: 'eip', config: {}, targets: {} })
+    const names = { service: 'web', binding: 'eip' }
+    await createAdapter('memory', { ...names, config: {}, targets: {} })
     const before = loaded()
-    await createAdapter('aws-eip', { service: 'web', binding: 'eip', config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
+    await createAdapter('aws-eip', { ...names, config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
     console.log(JSON.stringify([before, loaded()]))`
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(JSON.parse(printed)).toEqual([false, true])

@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { createEc2 } from './ec2.ts'
-import { faultSchema } from './ec2-faults.ts'
+import { faultSchema } from './faults.ts'
 
 const configSchema = z.strictObject({
   addresses: z.array(z.strictObject({ allocationId: z.string(), publicIp: z.string() })),

@@ -88,7 +88,7 @@ test('the provider says how long to wait', async () => {
 
 test('an instance that is not running yet is worth a retry', async () => {
   const { adapter, world, ec2 } = await ec2World({ strict: false })
-  ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', networkInterfaceId: 'eni-2' })
+  ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', about: 'eni-2' })
   expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toMatchObject({ kind: 'retry' })
   expect(await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
   await world.end()

@@ -1,5 +1,5 @@
 /**
- * How the strict EC2 goes wrong when it is told to: a list of faults, switched on and off while it runs.
+ * How a strict cloud goes wrong when it is told to: a list of faults, switched on and off while it runs.
  *
  * A fault meets every call of its `action` (without one: all calls), for the `next` calls, or until it is cleared.
  * Several faults that meet one call add up: the latencies are summed, and of the others each does its part.
@@ -9,18 +9,17 @@ import { z } from 'zod'
 const milliseconds = z.int().min(0).max(600_000)
 
 const scope = {
-  action: z
-    .enum(['DescribeAddresses', 'DescribeNetworkInterfaces', 'AssociateAddress', 'DisassociateAddress'])
-    .optional(),
-  /** Only calls that name this interface. */
-  networkInterfaceId: z.string().optional(),
+  /** As the cloud names it: `AssociateAddress`, `PATCH dns_records`. */
+  action: z.string().optional(),
+  /** Only calls of which some parameter has this value. */
+  about: z.string().optional(),
   next: z.int().min(1).optional(),
 }
 
 export const faultSchema = z.discriminatedUnion('kind', [
   /** Half of it passes before the effect, half after it. A client that leaves in between does not undo the effect. */
   z.strictObject({ ...scope, kind: z.literal('latency'), ms: milliseconds }),
-  /** Refused with an error of EC2 before the effect: RequestLimitExceeded, InternalError, UnauthorizedOperation... */
+  /** Refused with an error of the cloud, by its own code, before the effect: too much, its own trouble, no permission. */
   z.strictObject({
     ...scope,
     kind: z.literal('error'),
@@ -89,11 +88,11 @@ export function createFaults(): Faults {
 }
 
 function meets(
-  { action, networkInterfaceId }: Fault,
+  { action, about }: Fault,
   call: { readonly action: string; readonly params: Readonly<Record<string, string>> },
 ): boolean {
   if (action !== undefined && action !== call.action) return false
-  return networkInterfaceId === undefined || networkInterfaceId === call.params.NetworkInterfaceId
+  return about === undefined || Object.values(call.params).includes(about)
 }
 
 function usedOnce(fault: Fault): readonly Fault[] {
