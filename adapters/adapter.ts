@@ -78,6 +78,8 @@ export type Finding = {
 /** One binding. No method ever throws. `dispose` closes connections. */
 export type Adapter = {
   readonly capabilities: Capabilities
+  /** What it shares with others; whoever makes it by its schema sets it. Without one, nothing limits its looks. */
+  readonly budget?: Budget
   observe(signal: AbortSignal): Promise<Observation>
   apply(move: Move, signal: AbortSignal): Promise<Outcome>
   /**
@@ -112,7 +114,13 @@ export type Permission =
   | { readonly kind: 'grant'; readonly provider: string; readonly grants: readonly string[] }
 
 /** How many calls a provider takes from everything that shares `account`: the words that name what shares it. */
-export type Budget = { readonly account: string; readonly calls: number; readonly perMs: number }
+export type Budget = {
+  readonly account: string
+  readonly calls: number
+  readonly perMs: number
+  /** Calls that one observation takes. Default 1. */
+  readonly perLook?: number
+}
 
 /** What an adapter's schema file exports. Light: importing it must not import the provider's SDK. */
 export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = {

@@ -51,7 +51,9 @@ function entry<Config extends z.ZodType, Target extends z.ZodType>(
     create: async ({ config, targets, ...names }) => {
       const parsed = Object.entries(targets).map(([node, target]) => [node, schema.target.parse(target)] as const)
       const input = { ...names, config: schema.config.parse(config), targets: Object.fromEntries(parsed) }
-      return (await load())(input)
+      const made = (await load())(input)
+      const budget = schema.budget(input.config)
+      return budget === null ? made : { ...made, budget }
     },
   }
 }

@@ -8,7 +8,9 @@ import {
   drawId,
   type NodeRequest,
   publish,
+  type RequestAnswer,
   rearm,
+  refusalOf,
   type ServiceRequest,
   type Work,
 } from './cluster.ts'
@@ -54,6 +56,18 @@ export async function undrain(work: Work, { node, by, reason }: NodeRequest): Pr
   publish(work, { events, operations: [] })
   await Promise.all([...units.values()].map((unit) => unit.handle({ kind: 'undrain', id: '', node, by, reason })))
   return true
+}
+
+/** An operator has looked: what control stood still for may go on. Undefined: no such service. */
+export async function acknowledge(
+  { units }: Work,
+  { service, by, reason }: ServiceRequest,
+): Promise<RequestAnswer | undefined> {
+  const unit = units.get(service)
+  if (unit === undefined) return undefined
+  const left = await unit.acknowledgeDrift({ by, reason })
+  const answer = refusalOf(await unit.handle({ kind: 'acknowledge', by, reason }))
+  return left.length > 0 && answer?.refusal.code === 'nothing-to-acknowledge' ? null : answer
 }
 
 type Declaration = { service: string; declared: Declared; record: DeclarationRecord | null }

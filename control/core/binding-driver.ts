@@ -12,8 +12,11 @@ import {
   type BindingEvent,
   type BindingPolicy,
   beginBinding,
+  type DriftPolicy,
+  isAtRest,
   reconcile,
 } from '../reconcile.ts'
+import type { Budgets } from './budgets.ts'
 import type { ClusterPorts } from './ports.ts'
 
 /** How long an adapter call may take, in milliseconds. */
@@ -28,8 +31,11 @@ export type DriverInput = {
   /** What kind of binding it is, for metrics. */
   readonly kind: string
   readonly targets: ReadonlySet<string>
+  readonly drift: DriftPolicy
   readonly wanted: Wanted | null
-  readonly settled: boolean
+  /** What the binding was when control stopped. */
+  readonly was: 'settled' | 'left' | 'unsettled'
+  readonly budgets: Budgets
   readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure'>
   /** The epoch that is durable now; a write for any other must not leave. Null: none may. */
   presentEpoch(): number | null
@@ -39,6 +45,8 @@ export type DriverInput = {
 export type Driver = {
   binding(): Binding
   feed(event: BindingEvent): void
+  /** Looks for the first time: at once, or in its turn when nothing is known to be wrong. */
+  start(): void
   /** On the clock's scale; null while nothing is awaited. */
   deadline(): number | null
   tick(): void
@@ -51,6 +59,10 @@ type Work = DriverInput & {
   readonly policy: BindingPolicy
   binding: Binding
   running: Running | null
+  /** When a look at rest has its turn; null while it has not asked for one. */
+  turnAt: number | null
+  /** Its first look is still to come. */
+  unstarted: boolean
   stopped: boolean
 }
 
@@ -58,15 +70,21 @@ export function createDriver(input: DriverInput): Driver {
   const { settleMs, maxInFlightMs } = input.adapter.capabilities
   const work: Work = {
     ...input,
-    policy: { targets: input.targets, settleMs, maxInFlightMs },
-    binding: beginBinding(input.wanted, input.settled),
+    policy: { targets: input.targets, drift: input.drift, settleMs, maxInFlightMs },
+    binding: beginBinding(input.wanted, input.was),
     running: null,
+    turnAt: null,
+    unstarted: false,
     stopped: false,
   }
   return {
     binding: () => work.binding,
     feed: (event) => feed(work, event),
-    deadline: () => (work.running === null ? work.binding.dueAt : work.running.stopAt),
+    start: () => {
+      work.unstarted = true
+      tick(work)
+    },
+    deadline: () => deadline(work),
     tick: () => tick(work),
     stop: () => {
       work.stopped = true
@@ -74,6 +92,19 @@ export function createDriver(input: DriverInput): Driver {
       work.adapter.dispose()
     },
   }
+}
+
+function deadline({ running, turnAt, unstarted, binding }: Work): number | null {
+  if (running !== null) return running.stopAt
+  return unstarted || turnAt !== null ? turnAt : binding.dueAt
+}
+
+/** Whether a look at rest has to wait for its turn. */
+function waitsForTurn(work: Work, now: number): boolean {
+  const { budget } = work.adapter
+  if (budget === undefined || !isAtRest(work.binding)) return false
+  work.turnAt ??= now + work.budgets.look(budget)
+  return now < work.turnAt
 }
 
 function feed(work: Work, event: BindingEvent): void {
@@ -84,6 +115,7 @@ function feed(work: Work, event: BindingEvent): void {
     random: work.ports.random(),
   })
   work.binding = state
+  if (effects.some(({ kind }) => kind !== 'event')) work.unstarted = false
   for (const effect of effects) perform(work, effect)
   const said = effects.filter((effect) => effect.kind === 'event')
   if (state !== before) work.changed(before, said)
@@ -130,6 +162,9 @@ type CallOf<T> = {
 /** Runs one adapter call to an answer, whatever the adapter does. */
 async function call<T>(work: Work, { verb, outcomeOf, make, answer, failed }: CallOf<T>): Promise<void> {
   const began = work.ports.clock.now()
+  // A look at rest was counted when it took its turn.
+  if (work.turnAt === null && work.adapter.budget !== undefined) work.budgets.spend(work.adapter.budget)
+  work.turnAt = null
   const give = (value: T): void => {
     if (work.running !== mine) return
     work.running = null
@@ -163,5 +198,7 @@ function tick(work: Work): void {
       running.abort.abort(new Error(`no answer within ${callMs} ms`))
     }
   }
-  feed(work, { kind: 'tick' })
+  if (work.running !== null || now < (deadline(work) ?? Number.NEGATIVE_INFINITY)) return
+  if (waitsForTurn(work, now)) return
+  feed(work, { kind: work.unstarted ? 'resumed' : 'tick' })
 }

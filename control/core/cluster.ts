@@ -10,8 +10,7 @@
  */
 
 import type { Retention } from '../config/config.ts'
-import type { Command, RefusedService } from '../contract.ts'
-import { leaseMs, type Report } from '../contract.ts'
+import { type Command, leaseMs, type RefusedService, type Report } from '../contract.ts'
 import {
   type Asked,
   type AuditEvent,
@@ -23,7 +22,8 @@ import {
 } from '../decision.ts'
 import type { EdgeMap } from '../edge/contract.ts'
 import type { DeclarationRecord, DrainRecord, EventRecord, StoredService } from '../store/store.ts'
-import { declare, drain, forget, undrain } from './administration.ts'
+import { acknowledge, declare, drain, forget, undrain } from './administration.ts'
+import { type Budgets, createBudgets } from './budgets.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { createEdgeView } from './edge-view.ts'
 import { createNodes, type Nodes } from './nodes.ts'
@@ -58,7 +58,7 @@ export type Cluster = {
   switchover(request: SwitchoverRequest): Promise<SwitchoverAnswer | undefined>
   hold(request: ServiceRequest): Promise<RequestAnswer | undefined>
   release(request: ServiceRequest): Promise<RequestAnswer | undefined>
-  /** Goes on above a higher epoch that was found. */
+  /** Goes on above a higher epoch that was found, and with bindings that were left as somebody else changed them. */
   acknowledge(request: ServiceRequest): Promise<RequestAnswer | undefined>
   /** Empties a node and keeps it empty. Undefined: it has never been heard of. */
   drain(request: NodeRequest): Promise<DrainAnswer | undefined>
@@ -110,6 +110,7 @@ export type Work = {
   readonly declarations: Map<string, DeclarationRecord>
   readonly drains: Map<string, DrainRecord>
   readonly nodes: Nodes
+  readonly budgets: Budgets
   readonly listeners: Set<(published: Published) => void>
   readonly deadlines: Deadlines<Unit>
   readonly run: string
@@ -139,7 +140,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
     switchover: (request) => switchover(work, request),
     hold: ({ service, ...asked }) => ask(service, { kind: 'hold', ...asked }),
     release: ({ service, ...asked }) => ask(service, { kind: 'release', ...asked }),
-    acknowledge: ({ service, ...asked }) => ask(service, { kind: 'acknowledge', ...asked }),
+    acknowledge: (request) => acknowledge(work, request),
     drain: (request) => drain(work, request),
     undrain: (request) => undrain(work, request),
     declare: (service, declared, record) => declare(work, { service, declared, record }),
@@ -194,6 +195,7 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
     declarations: new Map(stored.declarations.map((record) => [record.service, record])),
     drains: new Map(stored.drains.map((record) => [record.node, record])),
     nodes: createNodes(stored.nodes, ports),
+    budgets: createBudgets(ports.clock),
     listeners: new Set(),
     deadlines: createDeadlines(),
     run: drawId(ports.random),
@@ -209,12 +211,13 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
 type Addition = { service: string; declared: Declared; stored: StoredService; awake: boolean }
 
 export function addUnit(work: Work, { service, declared, stored, awake }: Addition): Unit {
-  const { ports, nodes, drains, run } = work
+  const { ports, nodes, drains, budgets, run } = work
   const unit: Unit = createUnit({
     ports,
     stored,
     run,
     awake,
+    budgets,
     service,
     declared,
     now: momentOf(work),
@@ -361,7 +364,7 @@ async function switchover(work: Work, { service, ...asked }: SwitchoverRequest):
   return { operation: started.operation }
 }
 
-function refusalOf(effects: Awaited<ReturnType<Unit['handle']>>): RequestAnswer {
+export function refusalOf(effects: Awaited<ReturnType<Unit['handle']>>): RequestAnswer {
   const refused = effects.find((effect) => effect.kind === 'refused')
   return refused === undefined ? null : { refusal: refused.why }
 }

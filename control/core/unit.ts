@@ -25,6 +25,7 @@ import { awaitsProbe } from '../rules/moves.ts'
 import { type Change, type EventRecord, StaleEpochError, StorageError, type StoredService } from '../store/store.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { type Bindings, createBindings } from './bindings.ts'
+import type { Budgets } from './budgets.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { createProbes, type Probes } from './probes.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
@@ -36,6 +37,7 @@ export type UnitInput = {
   readonly ports: ClusterPorts
   readonly stored: StoredService
   readonly members: readonly Member[]
+  readonly budgets: Budgets
   readonly drained: Readonly<Record<string, Asked>>
   readonly run: string
   readonly awake: boolean
@@ -60,6 +62,8 @@ export type Unit = {
   redeclare(declared: Declared, change: Change): Promise<void>
   /** Ends once `change` is durable, and resolves with its events. */
   forget(change: Change): Promise<readonly EventRecord[]>
+  /** Bindings that somebody else changed and that were left alone follow again. Resolves with their names. */
+  acknowledgeDrift(by: Asked): Promise<readonly string[]>
   start(): void
   deadline(): number | null
   tick(now: Moment): void
@@ -103,6 +107,7 @@ export function createUnit(input: UnitInput): Unit {
         end(work)
         return events
       }),
+    acknowledgeDrift: (by) => inTurn(work, () => acknowledgeDrift(work, by), []),
     start: () => {
       work.bindings.start()
       work.probes.start(work.declared.config)
@@ -155,6 +160,7 @@ function begin(input: UnitInput): Work {
     service,
     ports,
     backlog,
+    budgets: input.budgets,
     wanted: () =>
       work.decision.owner === null ? null : { node: work.decision.owner.node, epoch: work.decision.owner.epoch },
     presentEpoch: () => (isFenced({ state: work.decision }) ? null : work.decision.epoch),
@@ -191,7 +197,7 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   // A link may have carried pings since it was last judged, and one of a program that sleeps wakes nobody.
   const known = refresh(work.decision, ports.aliveAt)
   const step = decide(work.policy, known, event, at)
-  const change = changeOf(service, step.effects, work.bindings.names())
+  const change = changeOf(service, step.effects, work.bindings.intended())
   const events = change === null ? [] : await saveOrKeep(work, event, change)
   work.unheard.heard(event)
   work.decision = step.state
@@ -291,6 +297,21 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   handle(work, { kind: 'tick' }).catch(() => undefined)
 }
 
+async function acknowledgeDrift(work: Work, { by, reason }: Asked): Promise<readonly string[]> {
+  const left = work.bindings.all().flatMap(({ name, binding }) => (binding.left === null ? [] : [name]))
+  if (left.length === 0) return []
+  const { owner, epoch } = work.decision
+  const text = `${by} lets ${left.join(', ')} follow again${reason === null ? '' : `: ${reason}`}`
+  const detail = { by, reason, bindings: left }
+  const node = owner?.node ?? null
+  const event = { at: work.moment().wall, kind: 'acknowledged', service: work.service, node, epoch, text, detail }
+  const events = await save(work, { events: [event] })
+  work.bindings.acknowledge()
+  work.published({ events, operations: [] })
+  work.rearm()
+  return left
+}
+
 function end(work: Work): void {
   work.stopped = true
   work.bindings.stop()
@@ -337,7 +358,11 @@ function tick(work: Work, at: Moment): void {
 }
 
 /** What of a step has to be durable before anything leaves; null when nothing has. */
-function changeOf(service: string, effects: readonly Effect[], bindings: readonly string[]): Change | null {
+function changeOf(
+  service: string,
+  effects: readonly Effect[],
+  bindings: ReturnType<Bindings['intended']>,
+): Change | null {
   const own = effects.findLast((effect) => effect.kind === 'own')
   const remembered = effects.findLast((effect) => effect.kind === 'remember')
   const operations = effects.filter((effect) => effect.kind === 'operation').map(({ operation }) => operation)
@@ -346,12 +371,12 @@ function changeOf(service: string, effects: readonly Effect[], bindings: readonl
   const memory = remembered === undefined ? {} : { memory: { service, memory: remembered.memory } }
   if (own === undefined) return { operations, events, ...memory }
   const { owner } = own
-  const intended = bindings.map((binding) => ({
+  const intended = bindings.map(({ name, state }) => ({
     service,
-    binding,
+    binding: name,
     node: owner.node,
     epoch: owner.epoch,
-    state: 'pending' as const,
+    state,
     observed: null,
     attempts: 0,
     lastError: null,

@@ -5,7 +5,7 @@ import { hashToken } from '../../control/access/auth.ts'
 import { createTokens } from '../../control/access/tokens.ts'
 import { type AppInput, createApp } from '../../control/app.ts'
 import type { Role, ServiceConfig } from '../../control/config/config.ts'
-import { serviceDefaults } from '../../control/config/service-config.ts'
+import { bindingDefaults, serviceDefaults } from '../../control/config/service-config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createCluster } from '../../control/core/cluster.ts'
 import type { ClusterPorts, LogEntry, Measure, Probe } from '../../control/core/ports.ts'
@@ -94,7 +94,7 @@ export function createResource(clock: { now(): number }) {
 export const webService: ServiceConfig = {
   ...serviceDefaults,
   confirmMs: 150,
-  bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
+  bindings: [{ ...bindingDefaults, name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
 }
 
 const priorities: Readonly<Record<string, number>> = { n1: 200, n2: 100 }

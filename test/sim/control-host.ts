@@ -7,7 +7,7 @@
  */
 import type { Adapter, Move } from '../../adapters/adapter.ts'
 import { createMemoryAdapter, type MemoryResource } from '../../adapters/memory.ts'
-import { type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
+import { bindingDefaults, type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
 import type { Command, Report } from '../../control/contract.ts'
 import { type Cluster, createCluster } from '../../control/core/cluster.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
@@ -61,7 +61,7 @@ type Process = {
 const web: ServiceConfig = {
   ...serviceDefaults,
   flap: { ...serviceDefaults.flap, moves: 1_000 },
-  bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
+  bindings: [{ ...bindingDefaults, name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
 }
 
 const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
