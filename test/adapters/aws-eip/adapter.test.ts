@@ -4,12 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { createEc2 } from '../../../infra/lab/clouds/ec2.ts'
 import { adapterCases } from '../adapter-cases.ts'
+import { faultMatrix } from '../fault-matrix.ts'
 import { adapterAt, allocationId, ec2World, places, useLabCredentials } from './worlds.ts'
 
 beforeEach(useLabCredentials)
 
 adapterCases({ name: 'aws-eip', setup: () => ec2World({ strict: false }) })
 adapterCases({ name: 'aws-eip, strict', setup: () => ec2World({ strict: true }) })
+faultMatrix({ name: 'aws-eip', setup: () => ec2World({ strict: false }) })
+faultMatrix({ name: 'aws-eip, strict', setup: () => ec2World({ strict: true }) })
 
 const signal = new AbortController().signal
 
