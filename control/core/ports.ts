@@ -56,7 +56,10 @@ export type ClusterPorts = {
   readonly timer: Timer
   /** Hands commands to the node's open link. False when it has none; the node will be told when it next posts. */
   send(node: string, commands: readonly Command[]): boolean
-  /** When the node's open link last carried anything, on `clock`; a report or only a ping. Null without a link. */
+  /**
+   * When the node's open link last carried a report, or a ping, which says "as in my last report", on `clock`. Null
+   * without a link, and on one that no report has come over yet.
+   */
   aliveAt(node: string): number | null
   /** Nodes whose links outlived this start, because only the program slept and not its connections. Usually none. */
   openLinks(): readonly string[]
