@@ -21,6 +21,7 @@ import { confirmed } from './confirmed.ts'
 import { durableSql } from './do-sqlite.ts'
 import { createHibernatingLinks, type HibernatingLinks } from './hibernating-links.ts'
 import { probe } from './probe.ts'
+import { seeingIn } from './seeing.ts'
 
 export type Control = {
   readonly fetch: (request: Request) => Promise<Response>
@@ -48,6 +49,7 @@ export async function startControl({ context, config, text, log }: ControlInput)
   const services = await declareAll({ config, stored: store.load().declarations, make, log })
   const links = createHibernatingLinks(context, clock)
   const timer = createAlarmTimer({ storage, clock, log, armedFor: await storage.getAlarm() })
+  const seeing = seeingIn({ context, config, ports: { clock, aliveAt: links.aliveAt, log } })
   const ports: ClusterPorts = {
     store,
     clock,
@@ -57,7 +59,7 @@ export async function startControl({ context, config, text, log }: ControlInput)
     openLinks: links.nodes,
     sleeps: true,
     probe,
-    measure: () => undefined,
+    measure: seeing.measure,
     random: Math.random,
     log,
   }
@@ -79,6 +81,8 @@ export async function startControl({ context, config, text, log }: ControlInput)
     ending: new AbortController().signal,
     addressOf: (request) => request.req.header('cf-connecting-ip'),
     upgrade: upgradeIn(context, link),
+    metrics: seeing.metrics,
+    answered: seeing.metrics.answered,
   })
   cluster.start()
   return { fetch: async (request) => app.fetch(request), link, links, timer }
