@@ -50,6 +50,16 @@ export type Declared = {
   readonly origin: 'file' | 'api'
 }
 
+/**
+ * What the program keeps while it sleeps, beside what the store has of it: plain values, of which none is missed for
+ * longer than it takes to find it out again.
+ */
+export type Kept = {
+  get<T>(key: string): T | undefined
+  put(key: string, value: unknown): void
+  delete(key: string): void
+}
+
 export type ClusterPorts = {
   readonly store: Store
   readonly clock: Clock
@@ -65,6 +75,8 @@ export type ClusterPorts = {
   openLinks(): readonly string[]
   /** The program sleeps between events and is woken by the next, so that standing still says nothing. */
   readonly sleeps: boolean
+  /** Absent where it never does. */
+  readonly kept?: Kept
   readonly probe: Probe
   measure(measure: Measure): void
   /** At least 0 and less than 1. */

@@ -12,7 +12,7 @@ import { createApp } from '../app.ts'
 import type { ClusterConfig, TokenConfig } from '../config/config.ts'
 import { createCluster } from '../core/cluster.ts'
 import { declarationsOfFile, declareStored, type MakeAdapters } from '../core/declarations.ts'
-import type { ClusterPorts, Declared, Log } from '../core/ports.ts'
+import type { ClusterPorts, Declared, Kept, Log } from '../core/ports.ts'
 import { type AgentLink, createAgentLink } from '../link/agent-link.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { DeclarationRecord, Store, TokenRecord } from '../store/store.ts'
@@ -58,6 +58,7 @@ export async function startControl({ context, config, text, log }: ControlInput)
     aliveAt: links.aliveAt,
     openLinks: links.nodes,
     sleeps: true,
+    kept: keptIn(storage),
     probe,
     measure: seeing.measure,
     random: Math.random,
@@ -86,6 +87,16 @@ export async function startControl({ context, config, text, log }: ControlInput)
   })
   cluster.start()
   return { fetch: async (request) => app.fetch(request), link, links, timer }
+}
+
+/** The number belongs to the shapes of what is kept: whoever changes one counts it up, and begins without. */
+function keptIn({ kv }: DurableObjectStorage): Kept {
+  const named = (key: string): string => `kept 1 ${key}`
+  return {
+    get: (key) => kv.get(named(key)),
+    put: (key, value) => kv.put(named(key), value),
+    delete: (key) => void kv.delete(named(key)),
+  }
 }
 
 /** The link is the object's, so that it may sleep while the link stays open. */
