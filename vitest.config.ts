@@ -67,6 +67,7 @@ export default defineConfig({
           name: 'worker',
           include: ['test/control/worker/*.test.ts', ...onEveryRuntime],
           setupFiles: ['test/control/worker/setup.ts'],
+          globalSetup: ['test/control/worker/outside.ts'],
           testTimeout: 30_000,
         },
       },

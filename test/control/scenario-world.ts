@@ -12,7 +12,7 @@ type Setting = {
   readonly resources?: Readonly<Record<string, MemoryResource>>
   /** Default: dc1. */
   readonly siteOf?: Readonly<Record<string, string>>
-} & Pick<WorldOptions, 'store' | 'time' | 'probe'>
+} & Pick<WorldOptions, 'store' | 'time' | 'probe' | 'ports'>
 
 const bindingOf = (name: string) => ({
   ...bindingDefaults,
@@ -31,6 +31,7 @@ export async function begin({
   store,
   time = createClock(),
   probe,
+  ports,
   siteOf = {},
 }: Setting = {}) {
   const timers = {
@@ -59,6 +60,7 @@ export async function begin({
     time,
     ...(store === undefined ? {} : { store }),
     ...(probe === undefined ? {} : { probe }),
+    ...(ports === undefined ? {} : { ports }),
   })
   it.cluster.start()
   await it.idle()
