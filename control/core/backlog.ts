@@ -4,6 +4,7 @@
  */
 
 import type { AuditEvent, Moment, Operation } from '../decision.ts'
+import { messageOf } from '../message-of.ts'
 import type { Binding } from '../reconcile.ts'
 import { type BindingRecord, type EventRecord, StorageError } from '../store/store.ts'
 import type { Said } from './binding-driver.ts'
@@ -16,6 +17,8 @@ export type Backlog = {
     readonly binding: Binding
     readonly said: readonly Said[]
   }): void
+  /** Something to be said that is no binding's progress. */
+  note(event: AuditEvent): void
   deadline(): number | null
   tick(at: Moment): void
   /** Resolves when the write under way has ended. */
@@ -76,6 +79,10 @@ export function createBacklog({ service, ports, published, moment, rearm }: Back
       }
       if (retryAt === null) start()
     },
+    note: (event) => {
+      events.push(event)
+      if (retryAt === null) start()
+    },
     deadline: () => retryAt,
     tick: (at) => {
       if (retryAt !== null && at.ms >= retryAt) start()
@@ -108,8 +115,4 @@ function sameRecord(a: Binding, b: Binding): boolean {
   return (
     a.state === b.state && a.seen?.where === b.seen?.where && a.attempts === b.attempts && a.lastError === b.lastError
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

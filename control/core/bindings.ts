@@ -13,6 +13,7 @@ import type { BindingRecord } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { createDriver, type Driver, type Said } from './binding-driver.ts'
 import type { Budgets } from './budgets.ts'
+import type { Intended } from './change.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 
 export type BindingsInput = {
@@ -31,9 +32,9 @@ export type BindingsInput = {
 
 export type Bindings = {
   names(): readonly string[]
-  all(): readonly { readonly name: string; readonly adapter: string; readonly binding: Binding }[]
+  all(): readonly (Pick<BindingConfig, 'name' | 'adapter' | 'drift' | 'after'> & { readonly binding: Binding })[]
   /** What is stored of a binding with a new owner: it is still to follow, unless it is frozen. */
-  intended(): readonly { readonly name: string; readonly state: 'pending' | 'drifted' }[]
+  intended(): readonly Intended[]
   /** An operator has seen what somebody else did. Those that were left alone, which now follow again. */
   acknowledge(): readonly string[]
   /** Takes on a configuration. A binding that is the same in both goes on undisturbed. */
@@ -80,11 +81,9 @@ export function createBindings(given: BindingsInput): Bindings {
       return left.map(({ config }) => config.name)
     },
     all: () =>
-      [...bound.values()].map(({ config: { name, adapter }, driver }) => ({
-        name,
-        adapter,
-        binding: driver.binding(),
-      })),
+      [...bound.values()].map(({ config: { name, adapter, drift, after }, driver }) => {
+        return { name, adapter, drift, after, binding: driver.binding() }
+      }),
     become: ({ config, adapters }) => {
       const former = bound
       bound = new Map()

@@ -19,14 +19,16 @@ import {
   type ServiceEvent,
   type ServicePolicy,
 } from '../decision.ts'
-import type { Binding } from '../reconcile.ts'
+import { messageOf } from '../message-of.ts'
 import { isFenced } from '../rules/fencing.ts'
 import { awaitsProbe } from '../rules/moves.ts'
 import { type Change, type EventRecord, StaleEpochError, StorageError, type StoredService } from '../store/store.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import type { Budgets } from './budgets.ts'
+import { changeOf } from './change.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
+import { createPreflights, type Preflight, type Preflights } from './preflights.ts'
 import { createProbes, type Probes } from './probes.ts'
 import { createSleeper, type Sleeper } from './slept.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
@@ -51,12 +53,14 @@ export type UnitInput = {
   rearm(): void
 }
 
+export type KnownBinding = ReturnType<Bindings['all']>[number] & { readonly preflight: Preflight | null }
+
 export type Unit = {
   readonly service: string
   config(): ServiceConfig
   origin(): Declared['origin']
   decision(): Decision
-  bindings(): readonly { readonly name: string; readonly adapter: string; readonly binding: Binding }[]
+  bindings(): readonly KnownBinding[]
   /** Resolves with the effects once they are performed; rejects when they could not be made durable. */
   handle(event: ServiceEvent): Promise<readonly Effect[]>
   /** Goes on with another configuration once `change` is durable; what is the same in both goes on undisturbed. */
@@ -81,6 +85,7 @@ type Work = UnitInput & {
   decision: Decision
   bindings: Bindings
   readonly probes: Probes
+  readonly preflights: Preflights
   readonly backlog: Backlog
   readonly unheard: Unheard
   readonly sleeper: Sleeper
@@ -100,7 +105,7 @@ export function createUnit(input: UnitInput): Unit {
     config: () => work.declared.config,
     origin: () => work.declared.origin,
     decision: () => work.decision,
-    bindings: () => work.bindings.all(),
+    bindings: () => work.bindings.all().map((known) => ({ ...known, preflight: work.preflights.of(known.name) })),
     handle: (event) => handle(work, event),
     redeclare: (declared, change) => inTurn(work, () => redeclare(work, declared, change)),
     forget: (change) =>
@@ -108,6 +113,7 @@ export function createUnit(input: UnitInput): Unit {
         const events = await save(work, change)
         end(work)
         work.probes.forget()
+        work.preflights.forget()
         work.sleeper.forget()
         return events
       }),
@@ -163,6 +169,10 @@ function begin(input: UnitInput): Work {
       said: say,
       isAwaited: () => awaitsProbe(work.decision),
     }),
+    preflights: createPreflights({
+      ...input,
+      said: (event) => backlog.note({ ...event, at: input.moment().wall, service, ...ownerIn(work.decision) }),
+    }),
     backlog,
     unheard: createUnheard(),
     queue: Promise.resolve(),
@@ -186,6 +196,7 @@ function begin(input: UnitInput): Work {
     },
   })
   work.bindings.become(declared)
+  work.preflights.become(declared.config.bindings, declared.adapters)
   return work
 }
 
@@ -305,6 +316,7 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
     work.decision = { ...work.decision, believeFrom: Number.NEGATIVE_INFINITY }
   }
   work.bindings.become(declared)
+  work.preflights.become(declared.config.bindings, declared.adapters)
   work.bindings.start()
   work.probes.start(declared.config)
   work.published({ events, operations: [] })
@@ -315,11 +327,10 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
 async function acknowledgeDrift(work: Work, { by, reason }: Asked): Promise<readonly string[]> {
   const left = work.bindings.all().flatMap(({ name, binding }) => (binding.left === null ? [] : [name]))
   if (left.length === 0) return []
-  const { owner, epoch } = work.decision
   const text = `${by} lets ${left.join(', ')} follow again${reason === null ? '' : `: ${reason}`}`
   const detail = { by, reason, bindings: left }
-  const node = owner?.node ?? null
-  const event = { at: work.moment().wall, kind: 'acknowledged', service: work.service, node, epoch, text, detail }
+  const known = { at: work.moment().wall, service: work.service, ...ownerIn(work.decision) }
+  const event = { ...known, kind: 'acknowledged', text, detail }
   const events = await save(work, { events: [event] })
   work.bindings.acknowledge()
   work.published({ events, operations: [] })
@@ -327,9 +338,14 @@ async function acknowledgeDrift(work: Work, { by, reason }: Asked): Promise<read
   return left
 }
 
+function ownerIn({ owner, epoch }: Decision) {
+  return { node: owner?.node ?? null, epoch }
+}
+
 function end(work: Work): void {
   work.stopped = true
   work.bindings.stop()
+  work.preflights.stop()
   work.probes.stop()
 }
 
@@ -342,13 +358,14 @@ function settleIfDone(work: Work): void {
     handle(work, { kind: 'settled', epoch: owner.epoch }).catch(() => undefined)
 }
 
-function deadline({ decision, notBefore, unheard, backlog, bindings, probes }: Work): number | null {
+function deadline({ decision, notBefore, unheard, backlog, bindings, preflights, probes }: Work): number | null {
   const mine = nextDeadline(decision)
   const all = [
     mine === null ? null : Math.max(mine, notBefore),
     unheard.isEmpty() ? null : notBefore,
     backlog.deadline(),
     bindings.deadline(),
+    preflights.deadline(),
     probes.deadline(),
   ]
   const due = all.filter((at) => at !== null)
@@ -368,37 +385,7 @@ function tick(work: Work, at: Moment): void {
     handle(work, { kind: 'tick' }).then(dealtWith, () => undefined)
   }
   work.bindings.tick(at.ms)
+  work.preflights.tick(at.ms)
   work.probes.tick(at.ms)
   work.backlog.tick(at)
-}
-
-/** What of a step has to be durable before anything leaves; null when nothing has. */
-function changeOf(
-  service: string,
-  effects: readonly Effect[],
-  bindings: ReturnType<Bindings['intended']>,
-): Change | null {
-  const own = effects.findLast((effect) => effect.kind === 'own')
-  const remembered = effects.findLast((effect) => effect.kind === 'remember')
-  const operations = effects.filter((effect) => effect.kind === 'operation').map(({ operation }) => operation)
-  const events = effects.filter((effect) => effect.kind === 'event').map(({ event }) => event)
-  if (own === undefined && remembered === undefined && operations.length === 0 && events.length === 0) return null
-  const memory = remembered === undefined ? {} : { memory: { service, memory: remembered.memory } }
-  if (own === undefined) return { operations, events, ...memory }
-  const { owner } = own
-  const intended = bindings.map(({ name, state }) => ({
-    service,
-    binding: name,
-    node: owner.node,
-    epoch: owner.epoch,
-    state,
-    observed: null,
-    attempts: 0,
-    lastError: null,
-  }))
-  return { owner: { service, owner }, bindings: intended, operations, events, ...memory }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -167,6 +167,9 @@ describe('shapes', () => {
         {
           name: 'eip',
           adapter: 'memory',
+          drift: 'reassert',
+          waitsFor: [],
+          preflight: null,
           state: 'settled',
           node: 'n1',
           epoch: 1,

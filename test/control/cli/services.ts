@@ -26,12 +26,15 @@ export function binding(more: Partial<BindingView> = {}): BindingView {
   return {
     name: 'eip',
     adapter: 'aws-eip',
+    drift: 'reassert',
+    waitsFor: [],
     state: 'settled',
     node: 'n1',
     epoch: 7,
     observed: 'n1',
     attempts: 1,
     lastError: null,
+    preflight: null,
     ...more,
   }
 }

@@ -137,6 +137,8 @@ test('a suppression ends when it was said, however often it wakes', async () => 
 
 test('a service that is idle is nothing to write down, and one that is no more is forgotten', async () => {
   const it = await sleeper({ ...sites, origins: {} })
+  // Until its preflight is behind it.
+  await talk(it.present(), 25_000, both)
   const before = it.kept.writes()
   for (let i = 0; i < 5; i += 1) await talk(await it.sleep(), 15_000, both)
   expect(it.kept.writes()).toBe(before)
