@@ -58,7 +58,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^control\/edge\//, may: /^(cloudflare:|zod$|control\/edge\/)/ },
   {
     who: /^control\/worker\//,
-    may: /^(cloudflare:|zod$|hono|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
+    may: /^(cloudflare:|zod$|hono|package\.json$|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   {
     who: /^control\//,

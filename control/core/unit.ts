@@ -27,6 +27,7 @@ import { type Backlog, createBacklog } from './backlog.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { createProbes, type Probes } from './probes.ts'
+import { createSleeper, type Sleeper } from './slept.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
 
 /** What the service hands to the cluster around it. */
@@ -78,6 +79,7 @@ type Work = UnitInput & {
   readonly probes: Probes
   readonly backlog: Backlog
   readonly unheard: Unheard
+  readonly sleeper: Sleeper
   /** Ends when the last event that was taken is dealt with. */
   queue: Promise<unknown>
   /** No deadline of the decision is tried before. */
@@ -101,12 +103,16 @@ export function createUnit(input: UnitInput): Unit {
       inTurn(work, async () => {
         const events = await save(work, change)
         end(work)
+        work.probes.forget()
+        work.sleeper.forget()
         return events
       }),
     start: () => {
       work.bindings.start()
       work.probes.start(work.declared.config)
+      work.decision = { ...work.decision, ...work.probes.verdicts() }
       settleIfDone(work)
+      input.rearm()
     },
     deadline: () => deadline(work),
     tick: (at) => tick(work, at),
@@ -123,7 +129,7 @@ function begin(input: UnitInput): Work {
   const owner = stored.owners[service] ?? null
   const operation = stored.running.find((running) => running.service === service) ?? null
   const memory = stored.memories[service]
-  const decision = beginDecision({
+  const begun = beginDecision({
     owner,
     epoch: stored.epochs[service] ?? owner?.epoch ?? 0,
     members,
@@ -135,15 +141,23 @@ function begin(input: UnitInput): Work {
     awake,
     ...(memory === undefined ? {} : { memory }),
   })
+  const sleeper = createSleeper(ports.kept, service)
   const backlog = createBacklog(input)
   // A failed write is logged where it failed, and the next look says the same again.
   const say = (event: ServiceEvent): void => void handle(work, event).catch(() => undefined)
   const work: Work = {
     ...input,
     policy: policyOf(service, declared),
-    decision,
+    decision: awake ? sleeper.wake(begun, now.ms) : begun,
+    sleeper,
     bindings: undefined as unknown as Bindings,
-    probes: createProbes({ ports, rearm: input.rearm, said: say, isAwaited: () => awaitsProbe(work.decision) }),
+    probes: createProbes({
+      service,
+      ports,
+      rearm: input.rearm,
+      said: say,
+      isAwaited: () => awaitsProbe(work.decision),
+    }),
     backlog,
     unheard: createUnheard(),
     queue: Promise.resolve(),
@@ -195,6 +209,7 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   const events = change === null ? [] : await saveOrKeep(work, event, change)
   work.unheard.heard(event)
   work.decision = step.state
+  work.sleeper.keep(step.state)
   if (change !== null) ports.measure({ kind: 'decided', what: event.kind, tookMs: ports.clock.now() - at.ms })
   if (work.stopped) return step.effects
   for (const effect of step.effects) {

@@ -62,7 +62,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const store = openStore(config.database, () => watchStore(createSqlStore(database), { clock, timer, log }))
     await storeTokens(store, config)
     const links = createLinks(clock)
-    const seeing = createSeeing({ config, store, links, ports: { clock, timer }, version, log })
+    const seeing = createSeeing({ config, store, links, ports: { clock, timer, log }, version })
     const ports = createPorts({ store, links, log, measure: seeing.measure })
     const services = await declareAll(config.services, store, log)
     const cluster = createCluster({ services, retention: config.retention }, ports)

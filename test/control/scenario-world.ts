@@ -12,7 +12,7 @@ type Setting = {
   readonly resources?: Readonly<Record<string, MemoryResource>>
   /** Default: dc1. */
   readonly siteOf?: Readonly<Record<string, string>>
-} & Pick<WorldOptions, 'store' | 'time' | 'probe'>
+} & Pick<WorldOptions, 'store' | 'time' | 'probe' | 'ports'>
 
 const bindingOf = (name: string) => ({ name, adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } })
 
@@ -25,6 +25,7 @@ export async function begin({
   store,
   time = createClock(),
   probe,
+  ports,
   siteOf = {},
 }: Setting = {}) {
   const timers = {
@@ -53,6 +54,7 @@ export async function begin({
     time,
     ...(store === undefined ? {} : { store }),
     ...(probe === undefined ? {} : { probe }),
+    ...(ports === undefined ? {} : { ports }),
   })
   it.cluster.start()
   await it.idle()

@@ -115,6 +115,8 @@ export type WorldOptions = {
   /** By binding name; one that is not here is the resource's. */
   readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
+  /** In place of what it would have otherwise. */
+  readonly ports?: Partial<ClusterPorts>
   /** Default: everything answers. */
   readonly probe?: Probe
 }
@@ -177,6 +179,7 @@ export async function createWorld(options: WorldOptions = {}) {
     },
     random: Math.random,
     log: (_, entry) => void logged.push(entry),
+    ...options.ports,
   }
   const declared = Object.entries(options.services ?? { web: webService }).map(([name, config]) => {
     return [name, { config, adapters: adaptersOf(config, adapter, options.adapters), origin: 'file' }] as const
