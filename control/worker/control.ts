@@ -38,7 +38,7 @@ export type ControlInput = {
   readonly log: Log
 }
 
-/** There is no monotonic clock across sleep. Leases compare instants of this one machine only, seconds apart. */
+/** There is no monotonic clock across sleep. Instants are compared on this one machine only: a lease, or a wait, apart. */
 const clock = { now: () => Date.now(), wall: () => new Date() }
 
 export async function startControl({ context, config, text, log }: ControlInput): Promise<Control> {
