@@ -216,8 +216,7 @@ describe('shapes', () => {
     const response = await it.call('POST', '/v1/services/web/switchover', 'operator-token', {})
     const { operation } = (await response.json()) as { operation: { id: string } }
     const waiting = it.call('GET', `/v1/operations/${operation.id}?wait=2s`, 'viewer-token')
-    await it.pass(2_000)
-    expect(await (await waiting).json()).toMatchObject({ status: 'running' })
+    expect(await (await it.passUntil(waiting)).json()).toMatchObject({ status: 'running' })
   })
 
   test('a switchover needs no body at all', async () => {

@@ -22,6 +22,15 @@ export function createClock() {
   const idle = async (): Promise<void> => {
     for (let i = 0; i < 8; i++) await turn()
   }
+  /** Time passes until this has come: what waits for a time may have begun to wait at any moment. */
+  const passUntil = async <T>(coming: Promise<T>): Promise<T> => {
+    let come = false
+    const noted = coming.finally(() => {
+      come = true
+    })
+    while (!come) await pass(500)
+    return noted
+  }
   return {
     clock: { now: () => now, wall: () => new Date(Date.UTC(2026, 10, 22) + now) },
     timer: {
@@ -33,23 +42,25 @@ export function createClock() {
     },
     /** Lets everything that was begun come to its end. */
     idle,
-    pass: async (ms: number): Promise<void> => {
-      const until = now + ms
-      await idle()
-      for (;;) {
-        const next = [...due].toSorted((a, b) => a.at - b.at)[0]
-        if (next === undefined || next.at > until) break
-        due.delete(next)
-        now = Math.max(now, next.at)
-        next.work()
-        await idle()
-      }
-      now = until
-    },
+    pass,
+    passUntil,
     /** Time passes and nothing runs: what SIGSTOP does. */
     freeze: (ms: number): void => {
       now += ms
     },
+  }
+  async function pass(ms: number): Promise<void> {
+    const until = now + ms
+    await idle()
+    for (;;) {
+      const next = [...due].toSorted((a, b) => a.at - b.at)[0]
+      if (next === undefined || next.at > until) break
+      due.delete(next)
+      now = Math.max(now, next.at)
+      next.work()
+      await idle()
+    }
+    now = until
   }
 }
 
