@@ -12,6 +12,10 @@ type Question = {
   readonly body?: unknown
   /** How long control was asked to wait before it answers. */
   readonly waitMs?: number
+  /** How long it may take in all, where that is less than a command has patience for. */
+  readonly withinMs?: number
+  /** Gives the question up. */
+  readonly signal?: AbortSignal | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -28,7 +32,7 @@ export async function askControl(
   access: Access,
   method: string,
   path: string,
-  { body: asked, waitMs = 0, headers: more = {} }: Question = {},
+  { body: asked, waitMs = 0, withinMs = patienceMs + waitMs, signal, headers: more = {} }: Question = {},
 ): Promise<Told> {
   const url = controlUrl(access, path)
   const headers = {
@@ -38,7 +42,7 @@ export async function askControl(
   }
   const body = asked === undefined ? undefined : JSON.stringify(asked)
   const target = { ...urlToHttpOptions(url), method, headers }
-  const answer = await exchange(url.protocol === 'https:', target, patienceMs + waitMs, body).catch(
+  const answer = await exchange(url.protocol === 'https:', target, { withinMs, signal, body }).catch(
     (error: unknown) => {
       throw unreachableControl(url, error)
     },
@@ -70,16 +74,25 @@ export type Answer = {
   readonly text: string
 }
 
+type Limits = {
+  readonly withinMs: number
+  readonly signal: AbortSignal | undefined
+  readonly body?: string | undefined
+}
+
 /**
  * One request and its whole answer. `fetch` is not used, and `node:http` is not imported but asked for: either loads
  * all of Node's web client, which takes longer than everything else that a short command does. Redirects are not
  * followed, since a token is for the control that was named and for no other.
  */
-function exchange(secure: boolean, target: RequestOptions, timeoutMs: number, body?: string): Promise<Answer> {
+function exchange(secure: boolean, target: RequestOptions, limits: Limits): Promise<Answer> {
+  const { withinMs, signal: given, body } = limits
   const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(timeoutMs)
-    const fail = (error: Error): void => reject(signal.aborted ? new Error('timed out') : error)
+    const tooLate = AbortSignal.timeout(withinMs)
+    const signal = given === undefined ? tooLate : AbortSignal.any([tooLate, given])
+    const fail = (error: Error): void =>
+      reject(tooLate.aborted ? new Error(`timed out after ${withinMs / 1_000} s`) : error)
     const sent = request({ ...target, signal }, (response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -147,11 +160,22 @@ function reasonOf(error: unknown): string {
 }
 
 /** One question to the local agent. */
-export async function askAgent(socketPath: string, path: string): Promise<unknown> {
-  const { text } = await exchange(false, { socketPath, path }, patienceMs).catch((error: NodeJS.ErrnoException) => {
-    throw new UnreachableError(unreachable(socketPath, error))
-  })
-  return JSON.parse(text)
+export async function askAgent(
+  socketPath: string,
+  path: string,
+  { withinMs = patienceMs, signal }: Pick<Question, 'withinMs' | 'signal'> = {},
+): Promise<unknown> {
+  const answer = await exchange(false, { socketPath, path }, { withinMs, signal }).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw new UnreachableError(unreachable(socketPath, error))
+    },
+  )
+  try {
+    if (answer.status === 200) return JSON.parse(answer.text)
+  } catch {
+    // Told below.
+  }
+  throw new CommandError(`${socketPath} does not answer like an agent; is --socket right?`)
 }
 
 function unreachable(socketPath: string, error: NodeJS.ErrnoException): string {
@@ -159,5 +183,5 @@ function unreachable(socketPath: string, error: NodeJS.ErrnoException): string {
     return `no agent is listening on ${socketPath}: start it, or give --socket`
   }
   if (error.code === 'EACCES') return `${socketPath}: permission denied; run as root or as a member of its group`
-  return `${socketPath}: ${error.message}`
+  return `no answer from the agent on ${socketPath}: ${error.message}; its log says what it does`
 }

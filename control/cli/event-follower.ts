@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
 import type { EventRecord } from '../store/store.ts'
-import { type Access, controlUrl, headersFor, problemOf, unreachableControl } from './client.ts'
+import { type Access, callControl, controlUrl, headersFor, problemOf, unreachableControl } from './client.ts'
 import { mayPass, RefusedError } from './failure.ts'
 
 export type Following = {
@@ -20,6 +20,12 @@ export type Following = {
   /** It stands again. */
   readonly onResumed: () => void
   readonly signal: AbortSignal
+}
+
+/** The id of the newest event there is: what happens from now on comes after it. */
+export async function newestEvent(access: Access, signal?: AbortSignal): Promise<number> {
+  const path = `/v1/events?since=${Number.MAX_SAFE_INTEGER}&limit=1`
+  return ((await callControl(access, 'GET', path, { signal })) as { next: number }).next
 }
 
 /** Before a lost connection is tried again, in milliseconds: the first time soon, then at a pace that does no harm. */
