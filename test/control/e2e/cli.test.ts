@@ -16,7 +16,8 @@ import {
   viewerToken,
   writeControlConfig,
 } from '../../support/control-process.ts'
-import { createAgent, type ScriptedAgent } from '../../support/scripted-agent.ts'
+import type { ScriptedAgent } from '../../support/scripted-agent.ts'
+import { nodesOf, setStages } from '../../support/stages.ts'
 
 /** Control's clock runs this many times as fast, so that the 10 s for which a target is waited for are 2.5 s. */
 const speed = 4
@@ -24,41 +25,20 @@ const stages = ['web', 'stuck', 'refused', 'lonely'] as const
 type Stage = (typeof stages)[number]
 
 const folder = createFolder()
-const agents = new Map<string, ScriptedAgent>()
+let agents: ReadonlyMap<string, ScriptedAgent>
 let cloud: Cloud
 let control: ControlProcess
 
-/** Each service has two nodes, of which the first one is active. What the LAN would do is done here: one follows the other. */
 beforeAll(async () => {
   cloud = await startCloud({ nodes: ['web-1', 'web-2'] })
-  const nodes = stages.flatMap((stage) => [`${stage}-1`, `${stage}-2`])
   const configFile = writeControlConfig({
     file: folder.file('control.json'),
     database: folder.file('control.db'),
-    nodes,
+    nodes: nodesOf(stages),
     services: { web: cloud.service, stuck: {}, refused: {}, lonely: {} },
   })
   control = await startControl(configFile, { speed })
-  for (const stage of stages) {
-    const n1 = createAgent({ node: `${stage}-1`, service: stage, priority: 200, speed })
-    const n2 = createAgent({ node: `${stage}-2`, service: stage, priority: 100, speed })
-    for (const [agent, other] of [
-      [n1, n2],
-      [n2, n1],
-    ] as const) {
-      agents.set(agent.node, agent)
-      agent.onTakeOver = () => {
-        agent.say('active')
-        other.say('backup')
-      }
-    }
-    await n1.connect(control.url)
-    n1.say('active')
-    if (stage === 'lonely') continue
-    await n2.connect(control.url)
-    n2.say('backup')
-  }
-  for (const stage of stages) await control.until(stage, { phase: 'settled', owner: { node: `${stage}-1` } })
+  agents = await setStages(control, stages, { speed, lonely: ['lonely'] })
 }, 60_000)
 
 afterAll(async () => {
