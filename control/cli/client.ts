@@ -54,7 +54,8 @@ export async function askControl(
 }
 
 export function headersFor({ token }: Access, accept: string): Record<string, string> {
-  if (token === undefined) return { accept }
+  // Set and empty, as in a script whose own variable was not set, is not given.
+  if (token === undefined || token === '') return { accept }
   // Such as the end of the line of the file that it was read from.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new UsageError('the token has a character that no token has: look at --token or HOLDFAST_TOKEN')
@@ -128,7 +129,7 @@ export async function streamControl(access: Access, path: string): Promise<Reada
 }
 
 export function controlUrl({ url }: Access, path: string): URL {
-  if (url === undefined) throw new UsageError('which control? Give --url, or set HOLDFAST_URL')
+  if (url === undefined || url === '') throw new UsageError('which control? Give --url, or set HOLDFAST_URL')
   const full = URL.parse(path.slice(1), url.endsWith('/') ? url : `${url}/`)
   if (full !== null && /^https?:$/.test(full.protocol)) return full
   throw new UsageError(`--url ${url} is not a URL; write http://10.0.0.9:8080`)

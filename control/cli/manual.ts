@@ -186,8 +186,10 @@ not carry over, or only with a change, is said line by line on standard error.`,
     failed: 'nothing in it could be carried over',
   },
   completion: {
-    summary: 'print a script that completes commands and flags',
-    description: 'Prints a script for your shell that completes commands and flags when you press the tab key.',
+    summary: 'print a script that completes commands, flags and names',
+    description: `Prints a script for your shell that completes commands, flags and files when you press the tab key, and the names
+of services, nodes and moves: those of the control that the line or the environment names. Where that does not answer within
+half a second no name is offered.`,
     examples: [
       ['source <(holdfast completion bash)', 'in ~/.bashrc; zsh likewise'],
       ['holdfast completion fish > ~/.config/fish/completions/holdfast.fish', ''],

@@ -5,11 +5,15 @@
 import { Argument, Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { footer, manual, type Page, type PageName } from './manual.ts'
+import type { NameKind } from './names.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
 const token = () => new Option('--token <token>', 'token to authenticate with').env('HOLDFAST_TOKEN')
+const socket = () => new Option('--socket <path>', 'the local agent’s socket').env('HOLDFAST_SOCKET')
 const json = () => new Option('--json', 'print JSON instead of text')
 const reason = () => new Option('--reason <text>', 'why, for the audit trail')
+
+const nameKinds: readonly NameKind[] = ['services', 'nodes', 'operations']
 
 export function createProgram(): Command {
   const holdfast = new Command('holdfast')
@@ -79,7 +83,7 @@ function addLooking(holdfast: Command): void {
     .argument('[service]', 'only this one')
     .option('--watch', 'stay, and show what changes')
     .addOption(json())
-    .addOption(new Option('--socket <path>', 'the local agent’s socket').env('HOLDFAST_SOCKET'))
+    .addOption(socket())
     .addOption(url())
     .addOption(token())
     .action(async (service, options) => (await import('./status.ts')).runStatusCommand(service, options))
@@ -88,7 +92,7 @@ function addLooking(holdfast: Command): void {
 
   addRemote(holdfast, 'events')
     .option('--follow', 'stay, and print what happens')
-    .option('--since <id>', 'only events after this one')
+    .option('--since <event>', 'only events after this one')
     .option('--service <service>', 'only of this service')
     .option('--node <node>', 'only of this node')
     .option('--limit <number>', 'so many at most: the newest, or with --since the next')
@@ -181,13 +185,22 @@ function addAdministering(holdfast: Command): void {
     .argument('<file>', 'keepalived.conf; what it includes is read too')
     .option('--output <file>', 'write here instead of to standard output')
     .option('--force', 'replace the output file if it exists')
-    .option('--config-id <id>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
+    .option('--config-id <name>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
     .addOption(json())
     .action(async (file, options) => (await import('./import.ts')).runImportCommand(file, options))
 
   add(holdfast, 'completion', 'completion')
     .addArgument(new Argument('<shell>', 'the shell to complete in').choices(['bash', 'zsh', 'fish']))
     .action(async (shell) => (await import('./completion.ts')).runCompletionCommand(shell, holdfast))
+
+  // For the completion scripts, and not for people.
+  holdfast
+    .command('names', { hidden: true })
+    .addArgument(new Argument('<kind>').choices(nameKinds))
+    .addOption(url())
+    .addOption(token())
+    .addOption(socket())
+    .action(async (kind, options) => (await import('./names.ts')).runNamesCommand(kind, options))
 }
 
 function addRunning(holdfast: Command): void {

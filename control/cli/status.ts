@@ -3,6 +3,7 @@ import type { AgentStatus } from '../../node-agent/status.ts'
 import type { ServiceView } from '../core/view.ts'
 import { type Access, askAgent, askControl } from './client.ts'
 import { CommandError } from './failure.ts'
+import { asksControl, defaultSocket } from './status-source.ts'
 import { describeAgent, describeServices } from './status-text.ts'
 import { paint } from './terminal.ts'
 
@@ -10,8 +11,6 @@ export type Options = Access & { readonly socket?: string; readonly json?: boole
 
 /** What is shown, as JSON and as text. */
 export type Shown = { readonly json: unknown; readonly text: () => string }
-
-export const defaultSocket = '/run/holdfast/agent.sock'
 
 export async function runStatusCommand(service: string | undefined, options: Options): Promise<void> {
   const look = (signal?: AbortSignal) => lookAt(service, options, signal)
@@ -23,16 +22,13 @@ export async function runStatusCommand(service: string | undefined, options: Opt
   process.stdout.write(`${options.json ? JSON.stringify(json) : text()}\n`)
 }
 
-/** A control that is named is asked; else the agent of this machine. A named socket always wins. */
-const asksControl = ({ socket, url }: Options): boolean => socket === undefined && url !== undefined
-
 async function lookAt(service: string | undefined, options: Options, signal?: AbortSignal): Promise<Shown> {
   if (asksControl(options)) {
     const { services, atMs } = await fetchServices(options, service, signal)
     const json = service === undefined ? services : services[0]
     return { json, text: () => describeServices(services, atMs, paint) }
   }
-  const status = (await askAgent(options.socket ?? defaultSocket, '/v1/status', { signal })) as AgentStatus
+  const status = (await askAgent(options.socket || defaultSocket, '/v1/status', { signal })) as AgentStatus
   const chosen = service === undefined ? status : only(status, service)
   return { json: chosen, text: () => describeAgent(chosen, Date.now(), paint) }
 }
