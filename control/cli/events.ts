@@ -17,7 +17,9 @@ export async function runEventsCommand(given: Options): Promise<void> {
   const limit = limitOf(given)
   const stop = new AbortController()
   const options: Asking = { ...given, signal: stop.signal }
+  let printed = 0
   const print = (event: EventRecord): void => {
+    printed += 1
     process.stdout.write(`${options.json ? JSON.stringify(event) : describe(event)}\n`)
   }
   // Before the first page is asked for, so that Ctrl-C ends it politely from the beginning.
@@ -27,6 +29,8 @@ export async function runEventsCommand(given: Options): Promise<void> {
   const newest = limit !== undefined && options.since === undefined
   try {
     const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
+    // On standard error, since a mistyped name and a service without events look alike.
+    if (printed === 0 && !options.json && !options.follow) process.stderr.write('holdfast: there are no such events\n')
     if (options.follow === true) await follow(options, { since: last, print, stop })
   } catch (error) {
     if (!stop.signal.aborted) throw error
@@ -38,6 +42,9 @@ type Asking = Options & { readonly signal: AbortSignal }
 type Printing = { readonly limit: number | undefined; readonly print: (event: EventRecord) => void }
 
 function limitOf({ limit, since, follow }: Options): number | undefined {
+  if (since !== undefined && !/^\d{1,15}$/.test(since)) {
+    throw new UsageError(`--since ${since} is not the number of an event, which is what begins its line; write 4711`)
+  }
   // Whoever begins to follow wants to know where he has come in, and not all that ever was.
   if (limit === undefined) return follow === true && since === undefined ? 10 : undefined
   if (/^\d{1,9}$/.test(limit)) return Number(limit)
@@ -89,7 +96,7 @@ async function between(options: Asking, since: number, before: number): Promise<
 async function page(options: Asking, since: string): Promise<{ events: EventRecord[]; next: number }> {
   const service = options.service === undefined ? '' : `&service=${encodeURIComponent(options.service)}`
   const path = `/v1/events?since=${encodeURIComponent(since)}&limit=1000${service}`
-  return (await callControl(options, 'GET', path, { signal: options.signal })) as {
+  return (await callControl(options, 'GET', path, { has: ['events', 'next'], signal: options.signal })) as {
     events: EventRecord[]
     next: number
   }

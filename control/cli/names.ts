@@ -27,7 +27,10 @@ async function namesOf(kind: NameKind, options: Options): Promise<string[]> {
     return Object.keys(status.services)
   }
   const { path, key } = lists[kind]
-  const body = (await callControl(options, 'GET', path, { withinMs })) as Record<string, Record<string, string>[]>
+  const body = (await callControl(options, 'GET', path, { has: [kind], withinMs })) as Record<
+    string,
+    Record<string, string>[]
+  >
   return body[kind]!.map((each) => each[key]!)
 }
 

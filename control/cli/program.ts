@@ -4,6 +4,7 @@
  */
 import { Argument, Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { UsageError } from './failure.ts'
 import { footer, manual, type Page, type PageName } from './manual.ts'
 import type { NameKind } from './names.ts'
 
@@ -23,12 +24,17 @@ export function createProgram(): Command {
     .configureHelp({ subcommandTerm: termOf, visibleOptions: sortedOptions })
     .helpCommand(false)
     .showSuggestionAfterError()
+    // One line that begins as all others do.
+    .configureOutput({
+      outputError: (text, write) => write(`${text.replace('error: ', 'holdfast: ').trim().replaceAll('\n', ' ')}\n`),
+    })
     .exitOverride()
     .addHelpText('after', '\nholdfast COMMAND --help teaches a command: what it is for, examples, exit codes.')
   addLooking(holdfast)
   addOperating(holdfast)
   addAdministering(holdfast)
   addRunning(holdfast)
+  addHidden(holdfast)
   for (const command of allBelow(holdfast)) {
     command.helpCommand(false).showHelpAfterError(`Try ${pathOf(command)} --help.`)
   }
@@ -192,15 +198,6 @@ function addAdministering(holdfast: Command): void {
   add(holdfast, 'completion', 'completion')
     .addArgument(new Argument('<shell>', 'the shell to complete in').choices(['bash', 'zsh', 'fish']))
     .action(async (shell) => (await import('./completion.ts')).runCompletionCommand(shell, holdfast))
-
-  // For the completion scripts, and not for people.
-  holdfast
-    .command('names', { hidden: true })
-    .addArgument(new Argument('<kind>').choices(nameKinds))
-    .addOption(url())
-    .addOption(token())
-    .addOption(socket())
-    .action(async (kind, options) => (await import('./names.ts')).runNamesCommand(kind, options))
 }
 
 function addRunning(holdfast: Command): void {
@@ -226,4 +223,28 @@ function addRunning(holdfast: Command): void {
     .addOption(json())
     .addOption(new Option('--interval <duration>', 'advertisement interval').default('100ms'))
     .action(async (options) => (await import('./demo.ts')).runDemoCommand(options))
+}
+
+function addHidden(holdfast: Command): void {
+  // For the completion scripts, and not for people.
+  holdfast
+    .command('names', { hidden: true })
+    .addArgument(new Argument('<kind>').choices(nameKinds))
+    .addOption(url())
+    .addOption(token())
+    .addOption(socket())
+    .action(async (kind, options) => (await import('./names.ts')).runNamesCommand(kind, options))
+
+  // What fingers type that know other programs: the same as --help.
+  holdfast
+    .command('help', { hidden: true })
+    .argument('[command...]')
+    .action((path: readonly string[]) => {
+      const named = path.reduce<Command | undefined>(
+        (command, name) => command?.commands.find((inner) => inner.name() === name),
+        holdfast,
+      )
+      if (named === undefined) throw new UsageError(`there is no command ${path.join(' ')}; holdfast --help lists them`)
+      named.help()
+    })
 }

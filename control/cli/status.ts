@@ -37,7 +37,10 @@ type Services = { readonly services: readonly ServiceView[]; readonly atMs: numb
 
 async function fetchServices(access: Access, service: string | undefined, signal?: AbortSignal): Promise<Services> {
   const one = service === undefined ? '' : `/${encodeURIComponent(service)}`
-  const { body, atMs } = await askControl(access, 'GET', `/v1/services${one}`, { signal })
+  const { body, atMs } = await askControl(access, 'GET', `/v1/services${one}`, {
+    has: one === '' ? ['services'] : ['service', 'members'],
+    signal,
+  })
   return { services: one === '' ? (body as Services).services : [body as ServiceView], atMs }
 }
 
