@@ -19,7 +19,7 @@ stands what is wrong and, after an arrow, the next step; the worst comes first. 
 whole cluster does, without one what the agent of this machine does.`,
     examples: [
       ['holdfast status', 'all services of the control in HOLDFAST_URL, or of the local agent'],
-      ['holdfast status web --watch', 'stay, and show what changes'],
+      ['holdfast status web --watch', 'stay, and show what changes as it does'],
       ['holdfast status --socket /run/holdfast/agent.sock', 'ask the local agent though a control is named'],
       [`holdfast status --json | jq '.[] | select(.phase != "settled")'`, 'for scripts'],
     ],

@@ -118,6 +118,9 @@ function createBell(ending: AbortSignal): Bell {
   }
 }
 
+/** What is shown is seldom older while everything answers, in seconds. */
+const lateS = 7
+
 type Screen = { readonly show: (look: Look) => void; readonly end?: () => void }
 
 /** The first line says how old the rest is, and that no answer comes; it stays in sight on the smallest terminal. */
@@ -130,9 +133,11 @@ function showInPlace(): Screen {
     const age = Math.round((performance.now() - seenAt) / 1_000)
     const time = `${new Date().toISOString().slice(11, 19)}Z`
     const heading =
-      why === undefined
-        ? paint('dim', `${time}  as it was ${age} s ago; Ctrl-C ends`)
-        : paint('red', `${time}  ${age} s old: ${why}; asked again until it answers, Ctrl-C ends`)
+      why !== undefined
+        ? paint('red', `${time}  ${age} s old: ${why}; asked again until it answers, Ctrl-C ends`)
+        : age > lateS
+          ? paint('yellow', `${time}  ${age} s old: the next look is not answered yet; Ctrl-C ends`)
+          : paint('dim', `${time}  as it was ${age} s ago; Ctrl-C ends`)
     live.draw(`${heading}\n${text}`)
   }
   let ticking: NodeJS.Timeout | undefined

@@ -86,7 +86,7 @@ test('nobody listens there', async () => {
   expect(await runHoldfast(['status', '--socket', socket])).toEqual({
     code: 1,
     stdout: '',
-    stderr: `holdfast: no agent is listening on ${socket}: start it, or give --socket\n`,
+    stderr: `holdfast: no agent is listening on ${socket}: start it, give its --socket, or name a control with --url\n`,
   })
 })
 
