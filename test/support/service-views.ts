@@ -1,5 +1,5 @@
 /** Services as control shows them, for tests of what people are told about them. */
-import type { BindingView, MemberView, ServiceView } from '../../../control/core/view.ts'
+import type { BindingView, MemberView, ServiceView } from '../../control/core/view.ts'
 
 export const nowMs = Date.parse('2026-11-22T09:00:00.000Z')
 export const before = (seconds: number): string => new Date(nowMs - seconds * 1_000).toISOString()
