@@ -6,8 +6,11 @@ import { readAgentFile, readText } from './files.ts'
 
 type Options = { readonly elsewhere?: boolean; readonly json?: boolean }
 
-export function runCheckConfigCommand(files: readonly string[], { elsewhere = false, json = false }: Options): void {
-  const problems = files.flatMap((file) => check(file, elsewhere))
+export async function runCheckConfigCommand(
+  files: readonly string[],
+  { elsewhere = false, json = false }: Options,
+): Promise<void> {
+  const problems = (await Promise.all(files.map((file) => check(file, elsewhere)))).flat()
   if (json) process.stdout.write(`${JSON.stringify({ problems })}\n`)
   else {
     for (const problem of problems) process.stderr.write(`${describeProblem(problem)}\n`)
@@ -17,10 +20,10 @@ export function runCheckConfigCommand(files: readonly string[], { elsewhere = fa
   if (problems.length > 0) process.exitCode = 2
 }
 
-function check(file: string, elsewhere: boolean): readonly ConfigProblem[] {
+async function check(file: string, elsewhere: boolean): Promise<readonly ConfigProblem[]> {
   const text = readText(file)
   try {
-    if (kindOf(text) === 'control') loadControlConfig(file)
+    if (kindOf(text) === 'control') await loadControlConfig(file)
     else readAgentFile(file, text, { elsewhere })
     return []
   } catch (error) {
@@ -54,7 +57,7 @@ const telling: Readonly<Record<'agent' | 'control', { file: readonly string[]; s
     service: ['interface', 'vrid', 'priority', 'addresses', 'interval', 'preempt', 'mode', 'checks'],
   },
   control: {
-    file: ['listen', 'database', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],
+    file: ['listen', 'database', 'adapters', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],
     service: ['bindings', 'sites', 'nodes', 'confirm', 'failback', 'flap', 'higherEpoch', 'hosts', 'origins', 'probe'],
   },
 }

@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
+import { ownAdapters } from '../adapters.ts'
 import { ConfigError, type ConfigProblem, readGiven } from '../config/config-file.ts'
 import { dotted } from '../config/config-issues.ts'
 import { whyNotOverApi } from '../config/over-api.ts'
@@ -28,7 +28,7 @@ type Input = {
 export function readDeclarationFiles({
   files,
   environment,
-  adapters = adapterNames.map((name) => adapterSchemaOf(name)!),
+  adapters = ownAdapters.schemas,
 }: Input): ReadonlyMap<string, unknown> {
   const schema = z.strictObject({ services: z.record(nameSchema, serviceSchema(adapters)) })
   const found = new Map<string, Found>()

@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/registry.ts'
+import { builtIn } from '../../adapters/registry.ts'
+
+const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } = builtIn
 
 const names = { service: 'web', binding: 'eip' }
 
@@ -58,7 +60,7 @@ test('a control without an AWS binding does not load the SDK', () => {
   // In a process of its own: here other tests may have loaded it.
   const registry = join(import.meta.dirname, '..', '..', 'adapters', 'registry.ts')
   const program = `
-    const { createAdapter } = await import(${JSON.stringify(registry)})
+    const { builtIn: { create: createAdapter } } = await import(${JSON.stringify(registry)})
     const { createRequire } = await import('node:module')
     const loaded = () => Object.keys(createRequire(${JSON.stringify(registry)}).cache).some((name) => name.includes('client-ec2'))
     const names = { service: 'web', binding: 'eip' }
