@@ -51,6 +51,7 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
   let lease: Lease = 'none'
   let polledAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
+  let stopped = false
 
   const judge = (service: Watched): void => {
     const { rules, words, serving: before } = service
@@ -76,6 +77,7 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
 
   const look = (): void => {
     clearTimeout(timer)
+    if (stopped) return
     const at = leaseAt(confirmedAt(), now())
     const before = lease
     lease = at.lease
@@ -96,6 +98,7 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
     lease: () => lease,
     look,
     stop: () => {
+      stopped = true
       clearTimeout(timer)
       inquirer.close()
     },
