@@ -84,10 +84,10 @@ describeWith(timedLab, 'a VRRP process that hangs', () => {
     const { control, n1 } = await world({ onLost: 'hold' })
     process.kill(vrrpPid(n1), 'SIGSTOP')
     await sleep(3_000)
+    const heard = control.heard('n1').length
     control.dropLinks()
     await n1.untilEvent(({ event }) => event === 'control-lost')
     await until(() => n1.events().filter(({ event }) => event === 'control-connected').length === 2, 'another link')
-    const heard = control.heard('n1').length
     await sleep(1_500)
     expect(control.heard('n1').slice(heard)).toEqual([])
     process.kill(vrrpPid(n1), 'SIGCONT')

@@ -107,6 +107,12 @@ describe('a virtual router', () => {
     ])
   })
 
+  test('that it remembers epochs is said before it was told one, or control would never tell it any', () => {
+    const it = begin(read({ web, api: { mode: 'solo' } }))
+    it.hear(said('heartbeat'))
+    expect(Object.values(it.lastReport().services).map(({ epochSeen }) => epochSeen)).toEqual([0, 0])
+  })
+
   test('the owner is remembered, and its epoch is reported with what the process says next', () => {
     const it = begin(read({ web }))
     it.tell({ kind: 'owner', service: 'web', node: 'n2', epoch: 7, contested: false })
