@@ -106,7 +106,7 @@ describeWith(timedLab, 'drain', () => {
 })
 
 describeWith(timedLab, 'scenario 22: control\u2019s database is an old copy', () => {
-  test('agents say what they were told before: nothing is written until an operator has looked, and the LAN goes on', async () => {
+  test('once an agent says what it was told before, nothing is written until an operator has looked; the LAN goes on', async () => {
     const { made, cloud, n1, n2, database, restart, call, web, events, untilWeb } = await world()
     const copy = `${database}.old`
     // Stopped, so that the copy is whole without its log.
