@@ -19,6 +19,12 @@ export function remind(turn: Turn, node: string): void {
   if (mayTell(turn, member, 'owner')) tell(turn, node, false)
 }
 
+/** An owner that was raised for a move may go back when the move has ended, or another keeps out: no news of its own. */
+export function remindOwner(turn: Turn): void {
+  const { owner } = turn.state
+  if (owner !== null) lowerIfUnneeded(turn, owner.node)
+}
+
 /** Every node that remembers epochs hears who owns, as soon as that is durable. */
 export function tellOwner(turn: Turn): void {
   for (const { node, link, epochSeen } of Object.values(turn.state.members)) {
