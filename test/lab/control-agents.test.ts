@@ -96,7 +96,6 @@ describeWith(timedLab, 'drain', () => {
     expect(await prober.report()).toMatchObject({ lost: 0 })
 
     expect((await call('DELETE', '/v1/nodes/n1/drain')).status).toBe(200)
-    // n2 was raised above n1. It is told to go back to its own priority when it has said all again: each 30 s.
     const back = await untilWeb({ phase: 'settled', owner: { node: 'n1' }, bindings: [{ observed: 'n1' }] }, 20_000)
     await expectAtRest(made, { holder: 'n1', agents: [again, n2] })
     expect(back.owner!.epoch).toBeGreaterThan(moved.owner!.epoch)
