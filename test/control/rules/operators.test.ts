@@ -132,8 +132,8 @@ describe('drain', () => {
     it.report('n2', 'active', { priority: 201 })
     const told = it.report('n1', 'backup')
     expect(kinds(told)).toContain('yield n1')
-    it.report('n1', 'backup', { yielding: true })
-    expect(kinds(it.hear({ kind: 'settled', epoch: 2 }))).toContain('lower n2')
+    expect(kinds(it.report('n1', 'backup', { yielding: true }))).toContain('lower n2')
+    it.hear({ kind: 'settled', epoch: 2 })
     expect(kinds(it.hear({ kind: 'undrain', id: '', node: 'n1', ...asked }))).toContain('yield n1')
   })
 
