@@ -1,17 +1,19 @@
 /**
- * A strict EC2 on this machine: the few actions that move addresses, with AWS's rules (`ec2-rules.ts`) and AWS's wire
- * format (`ec2-wire.ts`), and every way of going wrong (`strict-cloud.ts`).
+ * A strict EC2 on this machine: the few actions that move addresses and routes, with AWS's rules (`ec2-rules.ts`) and
+ * AWS's wire format (`ec2-wire.ts`), and every way of going wrong (`strict-cloud.ts`).
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import type { Ec2Result } from './ec2-request.ts'
+import { perform } from './ec2-rules.ts'
 import {
   type Association,
   associate,
-  type Ec2Result,
   type Ec2State,
   type NetworkInterface,
-  perform,
-} from './ec2-rules.ts'
+  type RouteTable,
+  type Subnet,
+} from './ec2-state.ts'
 import { answerXml, apiVersion, errorXml, parseRequest, statusOf } from './ec2-wire.ts'
 import { type Credentials, signatureProblem } from './sigv4.ts'
 import {
@@ -28,6 +30,8 @@ import {
 export type Ec2Options = CloudOptions & {
   readonly addresses: readonly { readonly allocationId: string; readonly publicIp: string }[]
   readonly interfaces: readonly NetworkInterface[]
+  readonly subnets?: readonly Subnet[]
+  readonly routeTables?: readonly RouteTable[]
   /** Who may call. Default: `labCredentials`. */
   readonly credentials?: readonly Credentials[]
   readonly onChange?: (change: Ec2Change) => void
@@ -50,14 +54,21 @@ export type Ec2Call = CallMade
 export type Ec2 = Omit<StrictCloud<Ec2State>, 'setOutOfBand'> & {
   /** Somebody else moves an address, or takes it away. */
   setOutOfBand(allocationId: string, place: Omit<Association, 'associationId'> | null): void
+  /** Somebody else changes anything. */
+  change(by: (state: Ec2State) => Ec2State): void
 }
 
 export async function createEc2(options: Ec2Options): Promise<Ec2> {
-  const { addresses, interfaces, onChange, credentials = [labCredentials] } = options
+  const { addresses, interfaces, subnets = [], routeTables = [], onChange, credentials = [labCredentials] } = options
   const newId = associationIds()
   const cloud = await createStrictCloud<Ec2State>({
     ...options,
-    initial: { addresses: addresses.map((entry) => ({ ...entry, association: null })), interfaces },
+    initial: {
+      addresses: addresses.map((entry) => ({ ...entry, association: null })),
+      interfaces,
+      subnets,
+      routeTables,
+    },
     protocol: protocolOf(credentials, newId),
     onCommit: (before, after, at) => {
       for (const change of changesBetween(before, after, at.toISOString())) onChange?.(change)
@@ -76,7 +87,7 @@ export async function createEc2(options: Ec2Options): Promise<Ec2> {
     setOutOfBand(allocationId, placeSchema.parse(JSON.parse(body)))
     return cloud.state()
   }
-  return { ...cloud, setOutOfBand }
+  return { ...cloud, setOutOfBand, change: cloud.setOutOfBand }
 }
 
 const placeSchema = z.strictObject({ networkInterfaceId: z.string(), privateIpAddress: z.string() }).nullable()
