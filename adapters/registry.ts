@@ -7,6 +7,8 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
+import { awsRouteSchema } from './aws-route/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 
 /** One kind of binding. `create` checks what it is given by the schemas, and throws a ZodError when it does not fit. */
@@ -26,6 +28,8 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
+  entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(memorySchema, async () => createMemory),
 ]
 
