@@ -9,7 +9,7 @@ const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } 
 const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'memory'])
+  expect(adapterNames).toEqual(['aws-eip', 'memory', 'route53'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
