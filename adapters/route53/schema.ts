@@ -8,7 +8,7 @@ import { dnsTargetSchema, recordTypes } from '../dns/records.ts'
 const configSchema = z.strictObject({
   hostedZoneId: z
     .string()
-    .regex(/^Z[A-Z0-9]{1,31}$/, 'a hosted zone id is like Z0123456789ABCDEFGHIJ')
+    .regex(/^[A-Z0-9]{1,32}$/, 'a hosted zone id is like Z0123456789ABCDEFGHIJ')
     .describe('the hosted zone, by its id'),
   name: dnsNameSchema.describe('the name that moves: vip.example.com or *.vip.example.com'),
   ttl: z
