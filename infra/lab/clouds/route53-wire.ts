@@ -42,7 +42,8 @@ export function parseXml(text: string): Element | undefined {
     } else if (top.name !== name || stack.pop() === undefined) return undefined
   }
   const root = stack[0]!
-  return stack.length === 1 && root.children.length === 1 ? root.children[0] : undefined
+  const isWhole = stack.length === 1 && root.children.length === 1 && root.text.trim() === ''
+  return isWhole ? root.children[0] : undefined
 }
 
 /** The changes of a batch. A text instead says what is wrong with the document. */
