@@ -10,6 +10,7 @@ import { awsEipSchema } from './aws-eip/schema.ts'
 import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { route53Schema } from './route53/schema.ts'
 
 /** One kind of binding. `create` checks what it is given by the schemas, and throws a ZodError when it does not fit. */
 export type AdapterEntry = {
@@ -31,6 +32,7 @@ const ours: readonly AdapterEntry[] = [
   entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(memorySchema, async () => createMemory),
+  entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
 ]
 
 /** Ours, and `more` of other people's. A name that is taken is an error. */

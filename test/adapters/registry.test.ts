@@ -9,7 +9,7 @@ const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } 
 const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'aws-private-ip', 'aws-route', 'memory'])
+  expect(adapterNames).toEqual(['aws-eip', 'aws-private-ip', 'aws-route', 'memory', 'route53'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
