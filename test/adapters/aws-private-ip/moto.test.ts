@@ -1,14 +1,15 @@
 /**
- * aws-private-ip against moto, as far as moto goes: an address that nobody has is assigned. It leaves one that it
- * reassigns at its old interface, too, and knows no filter for IPv6 addresses, so that moves are proven elsewhere.
+ * aws-private-ip against moto, for the wire format as far as moto goes. It leaves an address that is reassigned at its old
+ * interface, too, finds interfaces by their primary address only, and by no IPv6 address: moves are proven elsewhere.
  */
 import {
-  AssignPrivateIpAddressesCommand,
   CreateNetworkInterfaceCommand,
+  DescribeNetworkInterfacesCommand,
   DescribeSubnetsCommand,
   EC2Client,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Adapter } from '../../../adapters/adapter.ts'
 import { createAwsPrivateIp } from '../../../adapters/aws-private-ip/adapter.ts'
 import { awsPrivateIpSchema } from '../../../adapters/aws-private-ip/schema.ts'
 import { describeWith, type MotoServer, moto, startMoto } from '../../support/peers.ts'
@@ -19,42 +20,70 @@ const signal = new AbortController().signal
 
 describeWith(moto, 'moto tests', () => {
   let server: MotoServer
+  let client: EC2Client
+  let subnetId: string
+  let n1: string
+  let n2: string
 
   beforeAll(async () => {
     server = await startMoto()
   }, 60_000)
   afterAll(() => server.stop())
-  beforeEach(useLabCredentials)
 
-  test('is assigned, seen where it is, and seen at somebody else', async () => {
-    const client = new EC2Client({ region, endpoint: server.url })
+  beforeEach(async () => {
+    useLabCredentials()
+    client = new EC2Client({ region, endpoint: server.url })
     const { Subnets } = await client.send(new DescribeSubnetsCommand({}))
-    const { SubnetId: subnetId, CidrBlock } = Subnets![0]!
-    const [n1, n2, foreign] = await Promise.all(
-      [1, 2, 3].map(async () => {
-        const command = new CreateNetworkInterfaceCommand({ SubnetId: subnetId })
-        return (await client.send(command)).NetworkInterface!.NetworkInterfaceId!
-      }),
+    subnetId = Subnets![0]!.SubnetId!
+    const made = await Promise.all(
+      [1, 2].map(() => client.send(new CreateNetworkInterfaceCommand({ SubnetId: subnetId }))),
     )
-    const targets = { n1: { networkInterfaceId: n1! }, n2: { networkInterfaceId: n2! } }
-    const adapterOf = (address: string) => {
-      const config = awsPrivateIpSchema.config.parse({ region, subnetId, addresses: [address], endpoint: server.url })
-      return createAwsPrivateIp({ service: 'web', binding: 'ip', config, targets })
-    }
-    const address = (last: number) => CidrBlock!.replace(/\d+\/\d+$/, String(last))
+    ;[n1, n2] = made.map(({ NetworkInterface }) => NetworkInterface!.NetworkInterfaceId!) as [string, string]
+    return () => client.destroy()
+  })
 
-    const ours = adapterOf(address(200))
-    expect(await ours.observe(signal)).toMatchObject({ kind: 'none' })
-    expect(await ours.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
-    expect(await ours.observe(signal)).toMatchObject({ kind: 'node', node: 'n2' })
-    const results = (await ours.preflight(signal)).map(({ result }) => result)
-    expect(results).toEqual(['passed', 'passed', 'passed', 'untried'])
+  function adapterOf(address: string): Adapter {
+    const config = awsPrivateIpSchema.config.parse({ region, subnetId, addresses: [address], endpoint: server.url })
+    const targets = { n1: { networkInterfaceId: n1 }, n2: { networkInterfaceId: n2 } }
+    return createAwsPrivateIp({ service: 'web', binding: 'ip', config, targets })
+  }
 
-    const theirs = adapterOf(address(201))
-    const command = { NetworkInterfaceId: foreign!, PrivateIpAddresses: [address(201)] }
-    await client.send(new AssignPrivateIpAddressesCommand(command))
-    expect(await theirs.observe(signal)).toMatchObject({ kind: 'foreign', what: `${address(201)} at ${foreign}` })
-    for (const adapter of [ours, theirs]) adapter.dispose()
-    client.destroy()
+  async function interfaceBy(id: string) {
+    const command = new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [id] })
+    return (await client.send(command)).NetworkInterfaces![0]!
+  }
+
+  test('an IPv4 address is assigned', async () => {
+    const { PrivateIpAddress: primary } = await interfaceBy(n2)
+    const address = primary!.replace(/\d+$/, '250')
+    const adapter = adapterOf(address)
+    expect(await adapter.observe(signal)).toMatchObject({ kind: 'none' })
+    expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
+    const { PrivateIpAddresses } = await interfaceBy(n2)
+    expect(PrivateIpAddresses).toContainEqual(expect.objectContaining({ PrivateIpAddress: address }))
+    adapter.dispose()
+  })
+
+  test('an IPv6 address is taken from one and assigned to the other', async () => {
+    const address = '2001:db8::100'
+    const adapter = adapterOf(address)
+    expect(await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
+    const token = JSON.stringify({ [address]: n1 })
+    expect(await adapter.apply({ node: 'n2', epoch: 2, token }, signal)).toEqual({ kind: 'done' })
+    const seen = await Promise.all([n1, n2].map(interfaceBy))
+    expect(seen.map(({ Ipv6Addresses }) => Ipv6Addresses?.map(({ Ipv6Address }) => Ipv6Address))).toEqual([
+      [],
+      [address],
+    ])
+    adapter.dispose()
+  })
+
+  test('an address is seen where it is, and preflight says that a primary one never moves', async () => {
+    const { PrivateIpAddress: primary } = await interfaceBy(n2)
+    const adapter = adapterOf(primary!)
+    expect(await adapter.observe(signal)).toMatchObject({ kind: 'node', node: 'n2', raw: { primary } })
+    const results = (await adapter.preflight(signal)).map(({ result }) => result)
+    expect(results).toEqual(['passed', 'passed', 'failed', 'untried'])
+    adapter.dispose()
   })
 })
