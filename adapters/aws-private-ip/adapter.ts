@@ -167,10 +167,13 @@ async function moveIpv6(
   })
   const byHolder = [...Map.groupBy(elsewhere, (address) => placement[address]!)]
   const taken = await Promise.all(byHolder.map(([from, addresses]) => unassign(binding, { from, addresses }, signal)))
-  const failure = taken.find((one) => one !== undefined)
-  if (failure !== undefined) return failure
+  const failures = taken.filter((one) => one !== undefined)
+  const refused = failures.find(({ kind }) => kind !== 'unknown')
+  if (refused !== undefined) return refused
   const command = new AssignIpv6AddressesCommand({ NetworkInterfaceId: to, Ipv6Addresses: [...ipv6] })
-  return written(await ec2.ask((client, options) => client.send(command, options), signal))
+  const assigned = written(await ec2.ask((client, options) => client.send(command, options), signal))
+  // Assigned, so it had been taken away, whoever lost that answer; refused, so it may still be.
+  return assigned.kind === 'done' ? assigned : (failures[0] ?? assigned)
 }
 
 /** Undefined: what was asked for is so, whoever did it. */

@@ -47,6 +47,7 @@ async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise
   const to = binding.targets[move.node]?.networkInterfaceId
   if (to === undefined) return noTarget(move.node)
   const placement = placementOf(move.token)
+  // Also where it was observed to lead there: a write of ours to somewhere else may only be invisible yet.
   const parts = binding.config.routeTables.map(async (table) => {
     return { part: table, outcome: await write(binding, { table, to, place: placement[table] }, signal) }
   })

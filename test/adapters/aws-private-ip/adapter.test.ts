@@ -96,6 +96,20 @@ describe('between the two steps of IPv6', () => {
     await world.end()
   })
 
+  test('the answer to the first is lost: the second says what became of it', async () => {
+    const { adapter, world, ec2 } = await privateIpWorld([ipv6])
+    await world.setOutOfBand('n1')
+    ec2.faults.add({ kind: 'reset-after', action: 'UnassignIpv6Addresses', next: 1 })
+    const atN1 = await seenBy(adapter)
+    expect(await adapter.apply({ node: 'n2', epoch: 1, token: atN1.token }, signal)).toEqual({ kind: 'done' })
+    ec2.faults.add({ kind: 'reset-before', action: 'UnassignIpv6Addresses', next: 1 })
+    const atN2 = await seenBy(adapter)
+    // It may still be on its way.
+    expect(await adapter.apply({ node: 'n1', epoch: 2, token: atN2.token }, signal)).toMatchObject({ kind: 'unknown' })
+    expect(at(ec2, ipv6)).toBe('n2')
+    await world.end()
+  })
+
   test('what was not taken away is not assigned', async () => {
     const { adapter, world, ec2 } = await privateIpWorld([ipv6])
     await world.setOutOfBand('n1')

@@ -46,6 +46,7 @@ export function privateIpWorld(addresses: readonly string[]): Promise<Ec2World> 
     actions: {
       observe: ['DescribeNetworkInterfaces'],
       apply: ['AssignPrivateIpAddresses', 'AssignIpv6Addresses'],
+      late: ['AssignPrivateIpAddresses', 'AssignIpv6Addresses', 'UnassignIpv6Addresses'],
     },
     adapterAt: (url) => adapterAt(url, { addresses }),
     owner: (ec2) => commonPlace(addresses.map((address) => at(ec2, address))),

@@ -14,7 +14,10 @@ export function useLabCredentials(): void {
 export type Ec2WorldInput = {
   readonly lab: Ec2Options
   /** The actions that each of the adapter's calls is made of, as far as faults are concerned. */
-  readonly actions: Readonly<Record<'observe' | 'apply', readonly string[]>>
+  readonly actions: Readonly<Record<'observe' | 'apply', readonly string[]>> & {
+    /** Those that may come late. Default: those of `apply`. */
+    readonly late?: readonly string[]
+  }
   adapterAt(url: string): Adapter
   owner(ec2: Ec2): Place
   move(ec2: Ec2, place: Place): void
@@ -35,7 +38,7 @@ export async function createEc2World({ lab, actions, adapterAt, owner, move }: E
     },
     lag: (what, ms) => {
       ec2.faults.clear()
-      if (what === 'late-write') ec2.faults.add({ kind: what, action: [...actions.apply], ms })
+      if (what === 'late-write') ec2.faults.add({ kind: what, action: [...(actions.late ?? actions.apply)], ms })
       if (what === 'stale-reads') ec2.faults.add({ kind: what, ms })
     },
     pass: async (ms) => timers.pass(ms),
