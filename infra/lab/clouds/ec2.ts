@@ -103,11 +103,12 @@ function associationIds(): () => string {
 function protocolOf(credentials: readonly Credentials[], newId: () => string): Protocol<Ec2State> {
   return {
     read: (asked, now) => readCall(asked, { credentials, now }),
-    perform: (state, call) => {
-      const result = perform(state, call, newId())
+    perform: (state, { action: named, params }) => {
+      const action = named.replace(dryRun, '')
+      const result = perform(state, { action, params }, newId())
       return result.kind === 'error'
-        ? { reply: replyOf(result, call.action) }
-        : { reply: replyOf(result, call.action), state: result.state }
+        ? { reply: replyOf(result, action) }
+        : { reply: replyOf(result, action), state: result.state }
     },
     refuse: (code, message) => replyOf({ kind: 'error', code, message }, ''),
   }
@@ -124,8 +125,12 @@ function readCall(
   if (problem !== undefined) return refuse(problem, authMessages[problem])
   if (request.version !== apiVersion) return refuse('NoSuchVersion', `Unknown version ${request.version}`)
   const { action, params } = request
+  if (params.DryRun === 'true') return { action: `${action}${dryRun}`, params, kind: 'read' }
   return { action, params, kind: action.startsWith('Describe') ? 'read' : 'write' }
 }
+
+/** Trials are actions of their own to faults and logs, so that they never use up a fault that was meant for a write. */
+export const dryRun = ' (dry run)'
 
 const authMessages = {
   AuthFailure: 'AWS was not able to validate the provided access credentials',

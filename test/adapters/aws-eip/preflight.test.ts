@@ -1,6 +1,7 @@
 /** What aws-eip finds out before a move, and what it asks its credentials to allow. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { awsEipSchema } from '../../../adapters/aws-eip/schema.ts'
+import { dryRun } from '../../../infra/lab/clouds/ec2.ts'
 import { useLabCredentials } from '../aws/ec2-world.ts'
 import { adapterAt, allocationId, ec2World, places } from './worlds.ts'
 
@@ -47,8 +48,8 @@ describe('preflight', () => {
   test('finds the permission that is missing, for the node that misses it', async () => {
     const { adapter, world, ec2 } = await ec2World({ strict: true })
     await world.setOutOfBand('n1')
-    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: 'AssociateAddress', about: 'eni-2' })
-    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: 'DisassociateAddress' })
+    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: `AssociateAddress${dryRun}`, about: 'eni-2' })
+    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: `DisassociateAddress${dryRun}` })
     const failed = (await linesOf(adapter)).filter((line) => line.startsWith('failed'))
     expect(failed.map((line) => line.split(': ')[1])).toEqual([
       'ec2:AssociateAddress eipalloc-1 to eni-2, 10.0.0.12 (n2)',

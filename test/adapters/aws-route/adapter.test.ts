@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { awsRouteSchema } from '../../../adapters/aws-route/schema.ts'
-import type { Ec2 } from '../../../infra/lab/clouds/ec2.ts'
+import { dryRun, type Ec2 } from '../../../infra/lab/clouds/ec2.ts'
 import { adapterCases } from '../adapter-cases.ts'
 import { useLabCredentials } from '../aws/ec2-world.ts'
 import { faultMatrix } from '../fault-matrix.ts'
@@ -207,7 +207,7 @@ describe('preflight', () => {
   test('finds a missing permission of one table, and a Route Server in another', async () => {
     const { adapter, world, ec2 } = await routeWorld({ routeTables: ['rtb-1', 'rtb-2'] })
     lead(ec2, 'rtb-2', { to: 'eni-1', origin: 'Advertisement' })
-    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: 'CreateRoute', about: 'rtb-1' })
+    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: `CreateRoute${dryRun}`, about: 'rtb-1' })
     const failed = (await adapter.preflight(signal)).filter(({ result }) => result === 'failed')
     expect(failed.map(({ check }) => check)).toEqual([`ec2:CreateRoute ${destination} in rtb-1`, 'route table rtb-2'])
     await world.end()
