@@ -7,7 +7,9 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { webhookSchema } from './webhook/schema.ts'
 
 /** One kind of binding. `create` checks what it is given by the schemas, and throws a ZodError when it does not fit. */
 type AdapterEntry = {
@@ -17,7 +19,9 @@ type AdapterEntry = {
 
 const adapters: Readonly<Record<string, AdapterEntry>> = {
   'aws-eip': entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  exec: entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   memory: entry(memorySchema, async () => createMemory),
+  webhook: entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),
 }
 
 /** The names that `bindings[].adapter` may have. */

@@ -7,7 +7,7 @@ import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/reg
 const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'memory'])
+  expect(adapterNames).toEqual(['aws-eip', 'exec', 'memory', 'webhook'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
@@ -18,7 +18,7 @@ test('a name that is none has no schemas, also when every object has it', () => 
 
 test('an adapter that does not exist is refused with those that do', async () => {
   await expect(createAdapter('toString', { ...names, config: {}, targets: {} })).rejects.toThrow(
-    'there are aws-eip, memory',
+    'there are aws-eip, exec, memory, webhook',
   )
 })
 
