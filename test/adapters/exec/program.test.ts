@@ -209,7 +209,7 @@ test('a call that is given up ends at once, and its program soon after', async (
 
 test('a program that writes without end is made to end', async () => {
   const outcome = await shell('echo $$ >"$1/own"; exec yes', {
-    limits: { ...quick, termMs: 20_000, killMs: 20_200 },
+    limits: { ...quick, termMs: 20_000, killMs: 20_200, endMs: 25_000 },
   }).apply(move, signal)
   expect(outcome).toMatchObject({ kind: 'unknown', code: 'TooLong' })
   await untilGone(Number(written('own')))
