@@ -140,3 +140,9 @@ export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = 
   /** Null: there is no limit that matters, as with an operator's own program. */
   budget(config: z.output<Config>): Budget | null
 }
+
+/** What a package that is an adapter exports by default. */
+export type AdapterPackage<Config extends z.ZodType, Target extends z.ZodType> = {
+  readonly schema: AdapterSchema<Config, Target>
+  create(input: AdapterInput<z.output<Config>, z.output<Target>>): Adapter | Promise<Adapter>
+}

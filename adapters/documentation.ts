@@ -27,7 +27,7 @@ type Json = {
   readonly anyOf?: readonly Json[]
   readonly oneOf?: readonly Json[]
   readonly additionalProperties?: Json | boolean
-  readonly secret?: boolean
+  readonly secretPlace?: boolean
 }
 
 export function rowsOf(schema: z.ZodType): readonly Row[] {
@@ -45,7 +45,8 @@ function rowsIn(json: Json, prefix: string): readonly Row[] {
           ? 'required'
           : 'optional'
     const row = { key, type: typeOf(property), need, what: property.description ?? '' }
-    const inner = property.secret === true ? [] : [...rowsIn(property, `${key}.`), ...itemRows(property.items, key)]
+    const inner =
+      property.secretPlace === true ? [] : [...rowsIn(property, `${key}.`), ...itemRows(property.items, key)]
     return [row, ...inner]
   })
 }
@@ -55,7 +56,7 @@ function itemRows(items: Json | undefined, key: string): readonly Row[] {
 }
 
 function typeOf(json: Json): string {
-  if (json.secret === true) return '{env}, {file} or {credential}'
+  if (json.secretPlace === true) return '{env}, {file} or {credential}'
   const forms = json.anyOf ?? json.oneOf
   if (forms !== undefined) return [...new Set(forms.map(typeOf))].join(' or ')
   if (json.const !== undefined) return String(json.const)

@@ -9,16 +9,28 @@ import type { Failure } from './adapter.ts'
 
 const hint = 'write where it is found: {env: NAME}, {file: /path} or {credential: name of a systemd credential}'
 
+/** Whoever may declare services over the API must not learn by it what else control's machine holds. */
+const ofFile = { why: "names a file of control's machine" }
+const ofEnvironment = {
+  why: "names a variable of control's environment that does not begin with HOLDFAST_SECRET_",
+  allows: '^HOLDFAST_SECRET_',
+}
+
 const places = z
   .union(
     [
-      z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
-      z.strictObject({ file: z.string().regex(/^\//) }),
-      z.strictObject({ credential: z.string().regex(/^[A-Za-z0-9_.@-]+$/) }),
+      z.strictObject({
+        env: z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, hint)
+          .meta({ overApi: ofEnvironment }),
+      }),
+      z.strictObject({ file: z.string().regex(/^\//, hint).meta({ overApi: ofFile }) }),
+      z.strictObject({ credential: z.string().regex(/^[A-Za-z0-9_.@-]+$/, hint) }),
     ],
     { error: () => `a secret is not written here: ${hint}` },
   )
-  .meta({ secret: true, description: 'where the secret is found' })
+  .meta({ secretPlace: true, description: 'where the secret is found' })
 
 export type SecretPlace = z.output<typeof places>
 

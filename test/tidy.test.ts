@@ -20,7 +20,7 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 const pure = (name: string): boolean =>
   /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
-    ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'told', 'solo'].map(
+    ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'lapse', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,
     ),
     ...['decide', 'decision', 'edge/known', 'edge/route', 'operation', 'plan', 'reconcile', 'seeing/trace'].map(

@@ -12,13 +12,20 @@ const configSchema = z.strictObject({
       [argument.regex(/^\//, 'a program is named by its absolute path, like /usr/local/bin/move-service')],
       argument,
     )
-    .describe('the program by its absolute path, and its arguments; no shell reads them'),
+    .meta({
+      description: 'the program by its absolute path, and its arguments; no shell reads them',
+      // Whoever may declare services over the API is not thereby somebody who may run programs on control's machine.
+      overApi: { why: "names a program of control's machine" },
+    }),
   env: z
     .array(
       z
         .string()
         .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named like API_TOKEN; its value is taken from control')
-        .refine((name) => !name.startsWith('HOLDFAST_'), 'HOLDFAST_* are set for each call, never passed through'),
+        .refine(
+          (name) => /^(?!HOLDFAST_)|^HOLDFAST_SECRET_/.test(name),
+          'of HOLDFAST_* only HOLDFAST_SECRET_* are passed on',
+        ),
     )
     .default([])
     .describe("names of control's environment variables that the program gets beside PATH and LANG"),

@@ -4,28 +4,29 @@
  */
 import type { Adapter, Finding } from '../../adapters/adapter.ts'
 import { exampleOf, permissionLines, rowsOf } from '../../adapters/documentation.ts'
-import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/registry.ts'
+import { builtIn, type Registry } from '../../adapters/registry.ts'
 import { nearest } from '../config/config-issues.ts'
 import type { BindingConfig } from '../config/service-config.ts'
 import { messageOf } from '../message-of.ts'
 import { loadControlConfig } from '../node/load-config.ts'
 import { type BindingPermissions, policyOf } from './adapters-policy.ts'
 import { UsageError } from './failure.ts'
+import { readText } from './files.ts'
 import { table } from './table.ts'
 
 type Json = { readonly json?: boolean }
 
 export function runAdaptersListCommand({ json = false }: Json): void {
-  const known = adapterNames.map((name) => ({ name, moves: adapterSchemaOf(name)!.moves }))
+  const known = builtIn.names.map((name) => ({ name, moves: builtIn.schemaOf(name)!.moves }))
   if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
   else process.stdout.write(`${table([['ADAPTER', 'MOVES'], ...known.map(({ name, moves }) => [name, moves])])}\n`)
 }
 
 export function runAdaptersShowCommand(name: string, { json = false }: Json): void {
-  const schema = adapterSchemaOf(name)
+  const schema = builtIn.schemaOf(name)
   if (schema === undefined) {
-    const near = nearest(name, adapterNames)
-    const hint = near === undefined ? `there are ${adapterNames.join(', ')}` : `did you mean ${near}?`
+    const near = nearest(name, builtIn.names)
+    const hint = near === undefined ? `there are ${builtIn.names.join(', ')}` : `did you mean ${near}?`
     throw new UsageError(`no adapter is called ${name}: ${hint}`)
   }
   const parts = { config: rowsOf(schema.config), target: rowsOf(schema.target) }
@@ -45,20 +46,28 @@ export function runAdaptersShowCommand(name: string, { json = false }: Json): vo
 
 type Configured = Json & { readonly config: string; readonly service?: string }
 
+type Known = { readonly registry: Registry; readonly bindings: readonly Binding[] }
+type Binding = BindingConfig & { readonly service: string }
+
 /** The bindings of a configuration of control, in its order. */
-function bindingsOf({ config, service }: Configured): readonly (BindingConfig & { readonly service: string })[] {
-  const { services } = loadControlConfig(config)
+async function bindingsOf({ config: file, service }: Configured): Promise<Known> {
+  // For its error, which names the file and what to do.
+  readText(file)
+  const { config, registry } = await loadControlConfig(file)
+  const { services } = config
   if (service !== undefined && !Object.hasOwn(services, service)) {
-    throw new UsageError(`${config} has no service ${service}; it has ${Object.keys(services).join(', ') || 'none'}`)
+    throw new UsageError(`${file} has no service ${service}; it has ${Object.keys(services).join(', ') || 'none'}`)
   }
-  return Object.entries(services)
+  const bindings = Object.entries(services)
     .filter(([name]) => service === undefined || name === service)
     .flatMap(([name, { bindings }]) => bindings.map((binding) => ({ ...binding, service: name })))
+  return { registry, bindings }
 }
 
-export function runAdaptersPolicyCommand(options: Configured): void {
-  const needed = bindingsOf(options).map(({ service, name, adapter, config, targets }): BindingPermissions => {
-    return { binding: `${service}/${name}`, permissions: adapterSchemaOf(adapter)!.permissions({ config, targets }) }
+export async function runAdaptersPolicyCommand(options: Configured): Promise<void> {
+  const { registry, bindings } = await bindingsOf(options)
+  const needed = bindings.map(({ service, name, adapter, config, targets }): BindingPermissions => {
+    return { binding: `${service}/${name}`, permissions: registry.schemaOf(adapter)!.permissions({ config, targets }) }
   })
   const { aws, grants } = policyOf(needed)
   if (options.json) {
@@ -80,7 +89,8 @@ type Tried = { readonly service: string; readonly binding: string } & Finding
 const longestMs = 60_000
 
 export async function runAdaptersPreflightCommand(options: Configured): Promise<void> {
-  const tried = (await Promise.all(bindingsOf(options).map(preflight))).flat()
+  const { registry, bindings } = await bindingsOf(options)
+  const tried = (await Promise.all(bindings.map((binding) => preflight(registry, binding)))).flat()
   const failed = tried.filter(({ result }) => result === 'failed')
   if (failed.length > 0) process.exitCode = 1
   if (options.json) {
@@ -98,12 +108,12 @@ export async function runAdaptersPreflightCommand(options: Configured): Promise<
   process.stdout.write(`\n${summary} Nothing was changed.\n`)
 }
 
-async function preflight(binding: BindingConfig & { readonly service: string }): Promise<readonly Tried[]> {
+async function preflight(registry: Registry, binding: Binding): Promise<readonly Tried[]> {
   const { service, name, adapter: kind, config, targets } = binding
   const of = (finding: Finding): Tried => ({ service, binding: name, ...finding })
   let adapter: Adapter | undefined
   try {
-    adapter = await createAdapter(kind, { service, binding: name, config, targets })
+    adapter = await registry.create(kind, { service, binding: name, config, targets })
     return (await adapter.preflight(AbortSignal.timeout(longestMs))).map(of)
   } catch (error) {
     return [of({ check: kind, result: 'failed', message: messageOf(error) })]

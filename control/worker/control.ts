@@ -7,7 +7,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { callerOf, type Env, hashToken } from '../access/auth.ts'
 import { createTokens } from '../access/tokens.ts'
-import { adapterSchemas, makeAdapters } from '../adapters.ts'
+import { ownAdapters } from '../adapters.ts'
 import { createApp } from '../app.ts'
 import type { ClusterConfig, TokenConfig } from '../config/config.ts'
 import { createCluster } from '../core/cluster.ts'
@@ -76,8 +76,8 @@ export async function startControl({ context, config, text, log }: ControlInput)
     makeAdapters: make,
     ownerProbe: config.ownerProbe,
     rateLimit: config.rateLimit,
-    adapters: adapterSchemas,
-    fileDeclarations: declarationsOfFile(text, adapterSchemas),
+    adapters: ownAdapters.schemas,
+    fileDeclarations: declarationsOfFile(text, ownAdapters.schemas),
     // An object is never told that it ends.
     ending: new AbortController().signal,
     addressOf: (request) => request.req.header('cf-connecting-ip'),
@@ -141,7 +141,13 @@ async function declareAll({ config, stored, make, log }: Declare): Promise<Reado
   for (const [service, known] of Object.entries(config.services)) {
     inFile.set(service, { config: known, adapters: await make(service, known), origin: 'file' })
   }
-  const declared = await declareStored({ records: stored, inFile, adapters: adapterSchemas, makeAdapters: make, log })
+  const declared = await declareStored({
+    records: stored,
+    inFile,
+    adapters: ownAdapters.schemas,
+    makeAdapters: make,
+    log,
+  })
   return new Map([...inFile, ...declared])
 }
 
@@ -152,7 +158,7 @@ function confirmedIn(storage: DurableObjectStorage): MakeAdapters {
     await storage.sync()
   }
   return async (service, config) => {
-    const made = await makeAdapters(service, config)
+    const made = await ownAdapters.make(service, config)
     return new Map([...made].map(([name, adapter]) => [name, confirmed(adapter, confirm)]))
   }
 }

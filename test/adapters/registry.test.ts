@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/registry.ts'
+import { builtIn } from '../../adapters/registry.ts'
+
+const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } = builtIn
 
 const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'exec', 'memory', 'webhook'])
+  expect(adapterNames).toEqual(['aws-eip', 'exec', 'memory', 'route53', 'webhook'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
@@ -18,7 +20,7 @@ test('a name that is none has no schemas, also when every object has it', () => 
 
 test('an adapter that does not exist is refused with those that do', async () => {
   await expect(createAdapter('toString', { ...names, config: {}, targets: {} })).rejects.toThrow(
-    'there are aws-eip, exec, memory, webhook',
+    'there are aws-eip, exec, memory, route53, webhook',
   )
 })
 
@@ -58,7 +60,7 @@ test('a control without an AWS binding does not load the SDK', () => {
   // In a process of its own: here other tests may have loaded it.
   const registry = join(import.meta.dirname, '..', '..', 'adapters', 'registry.ts')
   const program = `
-    const { createAdapter } = await import(${JSON.stringify(registry)})
+    const { builtIn: { create: createAdapter } } = await import(${JSON.stringify(registry)})
     const { createRequire } = await import('node:module')
     const loaded = () => Object.keys(createRequire(${JSON.stringify(registry)}).cache).some((name) => name.includes('client-ec2'))
     const names = { service: 'web', binding: 'eip' }

@@ -7,6 +7,7 @@ import { rowsOf } from '../../../adapters/documentation.ts'
 import { execSchema } from '../../../adapters/exec/schema.ts'
 import type { RunLimits } from '../../../adapters/runtime/program.ts'
 import { run as runInWorker } from '../../../adapters/runtime/worker/exec.ts'
+import { readDeclaration } from '../../../control/core/declarations.ts'
 import { adapterOf, example, newFolder, secret, useSecret } from './worlds.ts'
 
 const signal = new AbortController().signal
@@ -307,12 +308,26 @@ test.each([
   ['a command line', { command: '/bin/move-pool --now' }, /command/],
   ['a NUL', { command: ['/bin/echo', 'a\0b'] }, /NUL/],
   ['a variable with its value', { command: ['/bin/echo'], env: ['A=b'] }, /named like/],
-  ['what is set for each call', { command: ['/bin/echo'], env: ['HOLDFAST_TOKEN'] }, /never passed through/],
+  ['what is set for each call', { command: ['/bin/echo'], env: ['HOLDFAST_TOKEN'] }, /only HOLDFAST_SECRET_/],
   ['an unknown key', { command: ['/bin/echo'], shell: true }, /shell/],
 ])('the configuration refuses %s', (_name, config, words) => {
   const parsed = execSchema.config.safeParse(config)
   expect(parsed.success).toBe(false)
   expect(parsed.error!.message).toMatch(words)
+})
+
+test("a program may be named in control's own file only, and a variable that is meant for it be passed on", () => {
+  const binding = { name: 'pool', adapter: 'exec', config: { command: ['/bin/sh', '-c', 'id'] }, targets: { n1: {} } }
+  let refused: unknown
+  try {
+    readDeclaration('web', { bindings: [binding] }, [execSchema])
+  } catch (error) {
+    refused = error
+  }
+  expect(JSON.stringify((refused as { problems?: unknown } | undefined)?.problems)).toContain(
+    "names a program of control's machine",
+  )
+  expect(execSchema.config.safeParse({ command: ['/bin/sh'], env: ['HOLDFAST_SECRET_POOL'] }).success).toBe(true)
 })
 
 test('the documentation describes each key, and the permissions name program and variables', () => {

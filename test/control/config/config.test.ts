@@ -54,6 +54,7 @@ services:
   expect(read(text)).toEqual({
     listen: { host: '::1', port: 8080 },
     database: '/tmp/a.db',
+    adapters: [],
     ownerProbe: 'public',
     tokens: [
       { name: 'ops', role: 'operator', node: null, token: 'operator-token' },
