@@ -12,11 +12,8 @@ const configSchema = z.strictObject({
       [argument.regex(/^\//, 'a program is named by its absolute path, like /usr/local/bin/move-service')],
       argument,
     )
-    .meta({
-      description: 'the program by its absolute path, and its arguments; no shell reads them',
-      // Whoever may declare services over the API is not thereby somebody who may run programs on control's machine.
-      overApi: { why: "names a program of control's machine" },
-    }),
+    .meta({ overApi: { why: "names a program of control's machine" } })
+    .describe('the program by its absolute path, and its arguments; no shell reads them'),
   env: z
     .array(
       z
@@ -27,6 +24,7 @@ const configSchema = z.strictObject({
           'of HOLDFAST_* only HOLDFAST_SECRET_* are passed on',
         ),
     )
+    .meta({ overApi: { why: "names variables of control's environment" } })
     .default([])
     .describe("names of control's environment variables that the program gets beside PATH and LANG"),
   data: dataSchema('a JSON object that the program reads as `config`'),
