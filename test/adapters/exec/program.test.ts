@@ -7,7 +7,6 @@ import { rowsOf } from '../../../adapters/documentation.ts'
 import { execSchema } from '../../../adapters/exec/schema.ts'
 import type { RunLimits } from '../../../adapters/runtime/program.ts'
 import { run as runInWorker } from '../../../adapters/runtime/worker/exec.ts'
-import { readDeclaration } from '../../../control/core/declarations.ts'
 import { adapterOf, example, newFolder, secret, useSecret } from './worlds.ts'
 
 const signal = new AbortController().signal
@@ -316,17 +315,7 @@ test.each([
   expect(parsed.error!.message).toMatch(words)
 })
 
-test("a program may be named in control's own file only, and a variable that is meant for it be passed on", () => {
-  const binding = { name: 'pool', adapter: 'exec', config: { command: ['/bin/sh', '-c', 'id'] }, targets: { n1: {} } }
-  let refused: unknown
-  try {
-    readDeclaration('web', { bindings: [binding] }, [execSchema])
-  } catch (error) {
-    refused = error
-  }
-  expect(JSON.stringify((refused as { problems?: unknown } | undefined)?.problems)).toContain(
-    "names a program of control's machine",
-  )
+test('of HOLDFAST_* variables those that are meant for adapters are passed on', () => {
   expect(execSchema.config.safeParse({ command: ['/bin/sh'], env: ['HOLDFAST_SECRET_POOL'] }).success).toBe(true)
 })
 
