@@ -9,8 +9,11 @@ import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './ada
 import { awsEipSchema } from './aws-eip/schema.ts'
 import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
+import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
+import { webhookSchema } from './webhook/schema.ts'
 
 /** One kind of binding. `create` checks what it is given by the schemas, and throws a ZodError when it does not fit. */
 export type AdapterEntry = {
@@ -31,8 +34,11 @@ const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
   entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
+  entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
+  entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
+  entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),
 ]
 
 /** Ours, and `more` of other people's. A name that is taken is an error. */

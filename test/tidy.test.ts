@@ -65,12 +65,12 @@ const directions: { who: RegExp; may: RegExp }[] = [
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
-  { who: /^adapters\/(adapter|memory|failures|documentation)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
+  { who: /^adapters\/(adapter|memory|failures|documentation|data)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
   { who: /^adapters\/(http|secret)\.ts$/, may: /^(zod$|#runtime\/|adapters\/(adapter|failures)\.ts$)/ },
-  { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/found)\.ts$)/ },
+  { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {
     who: /^adapters\/([^/]+)\//,
-    may: /^(zod$|@aws-sdk\/|@smithy\/|cloudflare$|dns-packet$|#(aws|runtime)\/|adapters\/)/,
+    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare$|#(aws|rfc2136|runtime)\/|adapters\/)/,
   },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
@@ -78,12 +78,11 @@ const directions: { who: RegExp; may: RegExp }[] = [
 /** A library or binding that one place owns. */
 const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^koffi$/, only: /^node-agent\/linux\/libc\.ts$/ },
-  { module: /^node:sqlite$/, only: /^control\/node\/node-sqlite\.ts$/ },
+  { module: /^node:sqlite$/, only: /^(control\/node\/node-sqlite|infra\/lab\/dns\/servers)\.ts$/ },
   { module: /^cloudflare:/, only: /^control\/(worker|edge)\// },
   { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
   { module: /^undici$/, only: /^adapters\/runtime\/node\// },
   { module: /^cloudflare$/, only: /^adapters\/cloudflare/ },
-  { module: /^dns-packet$/, only: /^adapters\/rfc2136\// },
   { module: /^infra\//, only: /^(infra\/|control\/cli\/demo)/ },
 ]
 

@@ -51,7 +51,7 @@ export async function startCloud({ nodes, confirm = '150ms', listen, onChange }:
     },
     writes: () =>
       ec2.requests.filter(isWrite).map(({ params, outcome }) => ({ node: nodeOf(params.NetworkInterfaceId), outcome })),
-    reads: () => ec2.requests.filter((call) => !isWrite(call)).length,
+    reads: () => ec2.requests.filter(({ action }) => action.startsWith('Describe')).length,
     moveTo: (node) => {
       const place = places.find((known) => known.node === node)
       if (place === undefined) return ec2.setOutOfBand(allocationId, null)

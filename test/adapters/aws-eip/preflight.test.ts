@@ -48,7 +48,12 @@ describe('preflight', () => {
   test('finds the permission that is missing, for the node that misses it', async () => {
     const { adapter, world, ec2 } = await ec2World({ strict: true })
     await world.setOutOfBand('n1')
-    ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: `AssociateAddress${dryRun}`, about: 'eni-2' })
+    ec2.faults.add({
+      kind: 'error',
+      code: 'UnauthorizedOperation',
+      action: `AssociateAddress${dryRun}`,
+      about: 'eni-2',
+    })
     ec2.faults.add({ kind: 'error', code: 'UnauthorizedOperation', action: `DisassociateAddress${dryRun}` })
     const failed = (await linesOf(adapter)).filter((line) => line.startsWith('failed'))
     expect(failed.map((line) => line.split(': ')[1])).toEqual([
