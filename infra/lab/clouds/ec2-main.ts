@@ -2,7 +2,7 @@
  * The strict EC2 as a process: `node infra/lab/clouds/ec2-main.ts --listen 127.0.0.1:5000 --config JSON`.
  *
  * Standard output has one JSON object a line: `{"listening": url}` when it is ready, then each change of an address.
- * The configuration is `{addresses, interfaces, subnets?, routeTables?, credentials?}` as createEc2 takes them;
+ * The configuration is `{addresses, interfaces, subnets?, routeTables?, throttle?, credentials?}` as createEc2 takes them;
  * `--faults` is a JSON list of faults that are in force from the start. SIGTERM and SIGINT end it.
  */
 import { parseArgs } from 'node:util'
@@ -42,6 +42,7 @@ const configSchema = z.strictObject({
       }),
     )
     .default([]),
+  throttle: z.boolean().default(false),
   credentials: z.array(z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() })).optional(),
 })
 

@@ -14,6 +14,7 @@ import {
   type RouteTable,
   type Subnet,
 } from './ec2-state.ts'
+import { createThrottle, type Throttle } from './ec2-throttle.ts'
 import { answerXml, apiVersion, errorXml, parseRequest, statusOf } from './ec2-wire.ts'
 import { type Credentials, signatureProblem } from './sigv4.ts'
 import {
@@ -34,6 +35,8 @@ export type Ec2Options = CloudOptions & {
   readonly routeTables?: readonly RouteTable[]
   /** Who may call. Default: `labCredentials`. */
   readonly credentials?: readonly Credentials[]
+  /** Whether it refuses whoever calls more often than AWS allows. Default: false. */
+  readonly throttle?: boolean
   readonly onChange?: (change: Ec2Change) => void
 }
 
@@ -69,7 +72,7 @@ export async function createEc2(options: Ec2Options): Promise<Ec2> {
       subnets,
       routeTables,
     },
-    protocol: protocolOf(credentials, newId),
+    protocol: protocolOf({ credentials, newId, throttle: throttleOf(options) }),
     onCommit: (before, after, at) => {
       for (const change of changesBetween(before, after, at.toISOString())) onChange?.(change)
     },
@@ -100,9 +103,24 @@ function associationIds(): () => string {
   }
 }
 
-function protocolOf(credentials: readonly Credentials[], newId: () => string): Protocol<Ec2State> {
+function throttleOf({ throttle = false, timers }: Ec2Options): Throttle {
+  return throttle ? createThrottle(timers?.now ?? (() => performance.now())) : { take: () => true }
+}
+
+type ProtocolInput = {
+  readonly credentials: readonly Credentials[]
+  readonly newId: () => string
+  readonly throttle: Throttle
+}
+
+function protocolOf({ credentials, newId, throttle }: ProtocolInput): Protocol<Ec2State> {
+  const refuse = (code: string, message: string): Reply => replyOf({ kind: 'error', code, message }, '')
   return {
-    read: (asked, now) => readCall(asked, { credentials, now }),
+    read: (asked, now) => {
+      const call = readCall(asked, { credentials, now })
+      if (!('action' in call) || throttle.take(call.action.replace(dryRun, ''), call.params)) return call
+      return refuse('RequestLimitExceeded', 'Request limit exceeded.')
+    },
     perform: (state, { action: named, params }) => {
       const action = named.replace(dryRun, '')
       const result = perform(state, { action, params }, newId())
@@ -110,7 +128,7 @@ function protocolOf(credentials: readonly Credentials[], newId: () => string): P
         ? { reply: replyOf(result, action) }
         : { reply: replyOf(result, action), state: result.state }
     },
-    refuse: (code, message) => replyOf({ kind: 'error', code, message }, ''),
+    refuse,
   }
 }
 
