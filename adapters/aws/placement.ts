@@ -66,14 +66,21 @@ export function outcomeOf(parts: readonly PartOutcome[]): Outcome {
   const first = failures.find(({ failure }) => failure.kind === kind)?.failure
   if (first === undefined) return { kind: 'done' }
   if (parts.length === 1) return first
-  const message = `${failures.length} of ${parts.length} failed: ${failures.map(sentenceOf).join('; ')}`
+  const message = `${failures.length} of ${parts.length} failed: ${reasonsOf(failures)}`
   return first.kind === 'throttled' ? { ...first, message, afterMs: longestWait(failures) } : { ...first, message }
 }
 
 type Failed = { readonly part: string; readonly failure: Failure }
 
-function sentenceOf({ part, failure }: Failed): string {
-  return `${part}: ${failure.code}: ${failure.message}`
+/** How many different reasons one message gives. */
+const mostReasons = 4
+
+/** Parts that failed for the same reason are named together. */
+function reasonsOf(failures: readonly Failed[]): string {
+  const byReason = Map.groupBy(failures, ({ failure }) => `${failure.code}: ${failure.message}`)
+  const reasons = [...byReason].map(([reason, failed]) => `${failed.map(({ part }) => part).join(', ')}: ${reason}`)
+  const more = reasons.length > mostReasons ? ['and more'] : []
+  return [...reasons.slice(0, mostReasons), ...more].join('; ')
 }
 
 function longestWait(failures: readonly Failed[]): number {

@@ -66,8 +66,15 @@ describe('an outcome', () => {
     expect(of(throttled(10), done, throttled(3_000))).toEqual({
       kind: 'throttled',
       code: 'Throttled',
-      message: '2 of 3 failed: p0: Throttled: wait; p2: Throttled: wait',
+      message: '2 of 3 failed: p0, p2: Throttled: wait',
       afterMs: 3_000,
+    })
+  })
+
+  test('does not give every reason of very many', () => {
+    const all = Array.from({ length: 6 }, (_, i): Outcome => ({ kind: 'retry', code: `C${i}`, message: 'no' }))
+    expect(of(...all)).toMatchObject({
+      message: '6 of 6 failed: p0: C0: no; p1: C1: no; p2: C2: no; p3: C3: no; and more',
     })
   })
 })
