@@ -58,11 +58,12 @@ export function transportFailure(error: unknown): Failure {
   return { kind: byTransportCode[code] ?? 'unknown', code, message }
 }
 
-/** `fetch` hides what went wrong in a cause, and a library around it that once more. */
-function innermost(error: unknown): AnyError {
+/** `fetch` hides what went wrong in a cause, and a library around it that once more. Deeper than `depth` nobody looks. */
+function innermost(error: unknown, depth = 8): AnyError {
   const thrown: AnyError = typeof error === 'object' && error !== null ? error : { message: String(error) }
   const { cause } = thrown
-  return thrown.code === undefined && typeof cause === 'object' && cause !== null ? innermost(cause) : thrown
+  const inside = thrown.code === undefined && typeof cause === 'object' && cause !== null && depth > 0
+  return inside ? innermost(cause, depth - 1) : thrown
 }
 
 /** What an answer means of which only the status can be understood. */
@@ -96,13 +97,20 @@ export function noTarget(node: string): Failure {
   return { kind: 'permanent', code: 'NoTarget', message: `there is no target for ${node}` }
 }
 
-/** Retry-After is seconds or a date (RFC 9110, section 10.2.3). Undefined when there is none. */
+/** The longest time that is waited because a provider says so, in milliseconds: a wrong date must not stop a service. */
+export const longestWaitMs = 600_000
+
+/** Retry-After is seconds or a date (RFC 9110, sections 10.2.3 and 5.6.7). Undefined when there is none. */
 export function retryAfterMs(value: string | null | undefined, now: Date): number | undefined {
   const given = value?.trim() ?? ''
-  if (given === '') return undefined
-  if (/^\d+(\.\d+)?$/.test(given)) return Math.ceil(Number(given) * 1000)
-  const date = Date.parse(given)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime())
+  const wait = /^\d+(\.\d+)?$/.test(given) ? Number(given) * 1000 : dateOf(given) - now.getTime()
+  return Number.isNaN(wait) ? undefined : Math.min(longestWaitMs, Math.max(0, Math.ceil(wait)))
+}
+
+/** The oldest of the three forms of a date names no zone, and means the same one as the others. */
+function dateOf(given: string): number {
+  if (!/^[A-Z][a-z]{2,8},? /.test(given)) return Number.NaN
+  return Date.parse(given.endsWith('GMT') ? given : `${given} GMT`)
 }
 
 /** A clock that is off is the most common reason for a refused signature after wrong credentials. `date`: their header. */
@@ -118,13 +126,9 @@ const longestMessage = 300
 
 /** The provider's words in one line, without `secrets`, access keys, signatures, tokens and encoded blobs. */
 export function harmless(message: unknown, secrets: readonly string[] = []): string {
-  const known = secrets
-    .filter((secret) => secret !== '')
-    .reduce((text, secret) => text.replaceAll(secret, 'withheld'), String(message ?? ''))
-  const line = known
-    .replace(/\s+/g, ' ')
+  const line = withhold(withhold(String(message ?? ''), secrets).replace(/\s+/g, ' '), secrets)
     .replace(
-      /\b(x-amz-security-token|authorization|credential|signature|x-api-key)\s*[:=]\s*(bearer\s+)?\S+/gi,
+      /\b(x-amz-security-token|authorization|credential|signature|x-api-key)["']?\s*[:=]\s*["']?((bearer|basic)\s+)?[^\s"']+/gi,
       '$1 withheld',
     )
     .replace(/\b(AKIA|ASIA)[A-Z0-9]{12,}\b/g, '$1…')
@@ -133,4 +137,16 @@ export function harmless(message: unknown, secrets: readonly string[] = []): str
     .trim()
   if (line === '') return 'no reason was given'
   return line.length > longestMessage ? `${line.slice(0, longestMessage)}…` : line
+}
+
+/** Without `secrets`, also as they stand in one line, in JSON or in a URL. The longest go first: one may begin another. */
+function withhold(text: string, secrets: readonly string[]): string {
+  return secrets
+    .flatMap((secret) => {
+      const folded = secret.replace(/\s+/g, ' ')
+      return [secret, folded, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]
+    })
+    .filter((form) => form.trim() !== '')
+    .sort((one, other) => other.length - one.length)
+    .reduce((rest, form) => rest.replaceAll(form, 'withheld'), text)
 }

@@ -44,8 +44,8 @@ export async function ask(request: Ask, signal: AbortSignal): Promise<Answer | F
       signal: either,
     }
     const response = await fetch(url, body === undefined ? init : { ...init, body })
-    const text = await response.text()
-    if (text.length > longestAnswer) return { kind: 'unknown', code: 'TooLong', message: 'the answer is too long' }
+    const text = await textOf(response)
+    if (text === undefined) return { kind: 'unknown', code: 'TooLong', message: 'the answer is too long' }
     const wait = retryAfterMs(response.headers.get('retry-after'), new Date())
     return { kind: 'answered', status: response.status, headers: response.headers, text, retryAfterMs: wait }
   } catch (error) {
@@ -54,6 +54,18 @@ export async function ask(request: Ask, signal: AbortSignal): Promise<Answer | F
     const failed = transportFailure(error)
     return { ...failed, message: harmless(failed.message, secrets) }
   }
+}
+
+/** Undefined: longer than any answer, and not read to its end, which may not come. */
+async function textOf({ body }: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder()
+  let text = ''
+  // Leaving the loop early ends the answer.
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.length > longestAnswer) return undefined
+  }
+  return text + decoder.decode()
 }
 
 /** The JSON of an answer as `schema` has it; a failure when it is something else, which may be a proxy's page. */

@@ -7,7 +7,11 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { rfc2136Schema } from './rfc2136/schema.ts'
+import { route53Schema } from './route53/schema.ts'
+import { webhookSchema } from './webhook/schema.ts'
 
 /** One kind of binding. `create` checks what it is given by the schemas, and throws a ZodError when it does not fit. */
 export type AdapterEntry = {
@@ -26,7 +30,11 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
+  entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
+  entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
+  entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),
 ]
 
 /** Ours, and `more` of other people's. A name that is taken is an error. */

@@ -54,7 +54,7 @@ export type Binding = {
   readonly writeAfter: number
   /** Changed by somebody else, and left alone where it was found. */
   readonly left: { readonly where: string | null } | null
-  /** Other bindings come first. */
+  /** Other bindings come first, or a word from the owner. */
   readonly waits: boolean
   /** When it was last seen to agree. */
   readonly agreedAt: number | null
@@ -99,11 +99,13 @@ const untried = {
   ...{ left: null, waits: false },
 } as const
 
+export type Was = 'settled' | 'left' | 'unsettled'
+
 /**
  * `was`: what it was when control stopped. Settled: finding it elsewhere is somebody else's doing. Left: that was found
- * before, and is still not to be touched.
+ * before, and is still not to be touched. `waits`: nobody has vouched for `wanted` since.
  */
-export function beginBinding(wanted: Wanted | null, was: 'settled' | 'left' | 'unsettled' = 'unsettled'): Binding {
+export function beginBinding(wanted: Wanted | null, was: Was = 'unsettled', waits = false): Binding {
   return {
     state: was === 'settled' ? 'settled' : was === 'left' ? 'drifted' : 'pending',
     wanted,
@@ -113,6 +115,7 @@ export function beginBinding(wanted: Wanted | null, was: 'settled' | 'left' | 'u
     seen: null,
     ...untried,
     left: was === 'left' ? { where: null } : null,
+    waits,
     agreedAt: null,
     dueAt: null,
     lateCheckAt: null,
@@ -256,7 +259,7 @@ type Write = {
 }
 
 function write({ policy, binding, wanted, token, observation }: Write, now: Instant): BindingStep {
-  if (binding.waits) return stay({ ...binding, state: 'pending', dueAt: null })
+  if (binding.waits) return stay({ ...binding, dueAt: null })
   const found = { policy, binding, wanted, token, observation }
   // A write of ours may land as late as this, and is put right whatever is done about other people's.
   const ours = binding.lateCheckAt !== null && observation.kind !== 'foreign'

@@ -65,12 +65,12 @@ const directions: { who: RegExp; may: RegExp }[] = [
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
-  { who: /^adapters\/(adapter|memory|failures|documentation)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
+  { who: /^adapters\/(adapter|memory|failures|documentation|data)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
   { who: /^adapters\/(http|secret)\.ts$/, may: /^(zod$|#runtime\/|adapters\/(adapter|failures)\.ts$)/ },
-  { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/found)\.ts$)/ },
+  { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {
     who: /^adapters\/([^/]+)\//,
-    may: /^(zod$|@aws-sdk\/|@smithy\/|cloudflare$|dns-packet$|#(aws|runtime)\/|adapters\/)/,
+    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare$|#(aws|rfc2136|runtime)\/|adapters\/)/,
   },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
@@ -83,7 +83,6 @@ const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
   { module: /^undici$/, only: /^adapters\/runtime\/node\// },
   { module: /^cloudflare$/, only: /^adapters\/cloudflare/ },
-  { module: /^dns-packet$/, only: /^adapters\/rfc2136\// },
   { module: /^infra\//, only: /^(infra\/|control\/cli\/demo)/ },
 ]
 

@@ -2,6 +2,7 @@
 import { parse } from 'yaml'
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/config-file.ts'
 import { loadControlConfig } from '../node/load-config.ts'
+import type { Tls } from '../node/tls.ts'
 import { readAgentFile, readText } from './files.ts'
 
 type Options = { readonly elsewhere?: boolean; readonly json?: boolean }
@@ -23,12 +24,28 @@ export async function runCheckConfigCommand(
 async function check(file: string, elsewhere: boolean): Promise<readonly ConfigProblem[]> {
   const text = readText(file)
   try {
-    if (kindOf(text) === 'control') await loadControlConfig(file)
-    else readAgentFile(file, text, { elsewhere })
+    if (kindOf(text) === 'control') {
+      const { config } = await loadControlConfig(file)
+      return config.tls === null || elsewhere ? [] : await checkTls(file, text, config.tls)
+    }
+    readAgentFile(file, text, { elsewhere })
     return []
   } catch (error) {
     if (error instanceof ConfigError) return error.problems
     throw error
+  }
+}
+
+/** The certificate and its key, as control would read them at its start. */
+async function checkTls(file: string, text: string, tls: Tls): Promise<readonly ConfigProblem[]> {
+  const { readTls, TlsError } = await import('../node/tls.ts')
+  try {
+    readTls(tls, file)
+    return []
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error
+    const line = text.split('\n').findIndex((each) => /^\s*["']?tls["']?\s*:/.test(each)) + 1
+    return [{ file, line: Math.max(line, 1), key: '', message: error.message }]
   }
 }
 

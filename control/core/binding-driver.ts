@@ -15,6 +15,7 @@ import {
   type DriftPolicy,
   isAtRest,
   reconcile,
+  type Was,
 } from '../reconcile.ts'
 import type { Budgets } from './budgets.ts'
 import type { ClusterPorts } from './ports.ts'
@@ -34,7 +35,9 @@ export type DriverInput = {
   readonly drift: DriftPolicy
   readonly wanted: Wanted | null
   /** What the binding was when control stopped. */
-  readonly was: 'settled' | 'left' | 'unsettled'
+  readonly was: Was
+  /** It only looks until it is released. */
+  readonly waits: boolean
   readonly budgets: Budgets
   readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure'>
   /** The epoch that is durable now; a write for any other must not leave. Null: none may. */
@@ -71,7 +74,7 @@ export function createDriver(input: DriverInput): Driver {
   const work: Work = {
     ...input,
     policy: { targets: input.targets, drift: input.drift, settleMs, maxInFlightMs },
-    binding: beginBinding(input.wanted, input.was),
+    binding: beginBinding(input.wanted, input.was, input.waits),
     running: null,
     turnAt: null,
     unstarted: false,

@@ -8,7 +8,7 @@
 import type { BindingConfig } from '../config/service-config.ts'
 import type { ServiceEvent } from '../decision.ts'
 import type { Wanted } from '../plan.ts'
-import type { Binding, DriftPolicy } from '../reconcile.ts'
+import type { Binding, DriftPolicy, Was } from '../reconcile.ts'
 import type { BindingRecord } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { createDriver, type Driver, type Said } from './binding-driver.ts'
@@ -22,6 +22,8 @@ export type BindingsInput = {
   readonly backlog: Backlog
   readonly budgets: Budgets
   wanted(): Wanted | null
+  /** Whether somebody has vouched for the owner since control started; until then nothing is written. */
+  isVouched(): boolean
   presentEpoch(): number | null
   /** Whether a move is waiting to hear how far the bindings have got at this epoch. */
   isAwaited(epoch: number): boolean
@@ -42,6 +44,8 @@ export type Bindings = {
   /** Looks at every binding that has not been looked at yet. */
   start(): void
   follow(): void
+  /** The owner has been vouched for. */
+  vouch(): void
   haveSettled(epoch: number): boolean
   deadline(): number | null
   tick(now: number): void
@@ -116,6 +120,9 @@ export function createBindings(given: BindingsInput): Bindings {
       }
       releaseThose(bound, input)
     },
+    vouch: () => {
+      for (const { driver, waitsUntil } of bound.values()) if (waitsUntil === null) driver.feed({ kind: 'released' })
+    },
     haveSettled: (epoch) =>
       [...bound.values()].every(({ driver }) => {
         const { state, wanted } = driver.binding()
@@ -176,6 +183,7 @@ function drive(
     targets: new Set(Object.keys(targets)),
     drift,
     wanted,
+    waits: !input.isVouched(),
     was: whatItWas(record, { drift, epoch: wanted?.epoch }),
     budgets,
     ports,
@@ -193,7 +201,7 @@ function drive(
 function whatItWas(
   record: BindingRecord | undefined,
   { drift, epoch }: { readonly drift: DriftPolicy; readonly epoch: number | undefined },
-): 'settled' | 'left' | 'unsettled' {
+): Was {
   if (record === undefined) return 'unsettled'
   const isOfThisEpoch = record.epoch === epoch
   if (record.state === 'drifted' && (drift === 'freeze' || (drift === 'alert' && isOfThisEpoch))) return 'left'

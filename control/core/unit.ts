@@ -7,7 +7,7 @@
 
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { Command } from '../contract.ts'
-import { decide, nextDeadline, refresh } from '../decide.ts'
+import { decide, refresh } from '../decide.ts'
 import {
   type Asked,
   beginDecision,
@@ -30,8 +30,10 @@ import { changeOf } from './change.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { createPreflights, type Preflight, type Preflights } from './preflights.ts'
 import { createProbes, type Probes } from './probes.ts'
+import { redeclared } from './redeclared.ts'
 import { createSleeper, type Sleeper } from './slept.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
+import { deadlineOf, isVouchedFor } from './vouched.ts'
 
 /** What the service hands to the cluster around it. */
 export type UnitInput = {
@@ -95,6 +97,8 @@ type Work = UnitInput & {
   notBefore: number
   /** How often a node was asked again. */
   asked: number
+  /** The epoch of an owner that nobody has vouched for since control started; null when somebody has. */
+  unvouched: number | null
   stopped: boolean
 }
 
@@ -178,6 +182,7 @@ function begin(input: UnitInput): Work {
     queue: Promise.resolve(),
     notBefore: Number.NEGATIVE_INFINITY,
     asked: 0,
+    unvouched: awake ? null : (owner?.epoch ?? null),
     stopped: false,
   }
   work.bindings = createBindings({
@@ -188,6 +193,7 @@ function begin(input: UnitInput): Work {
     wanted: () =>
       work.decision.owner === null ? null : { node: work.decision.owner.node, epoch: work.decision.owner.epoch },
     presentEpoch: () => (isFenced({ state: work.decision }) ? null : work.decision.epoch),
+    isVouched: () => work.unvouched === null,
     isAwaited: (epoch) => work.decision.move?.operation.epoch === epoch,
     said: say,
     changed: () => {
@@ -229,6 +235,7 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   work.sleeper.keep(step.state)
   if (change !== null) ports.measure({ kind: 'decided', what: event.kind, tookMs: ports.clock.now() - at.ms })
   if (work.stopped) return step.effects
+  vouch(work, at.ms)
   for (const effect of step.effects) {
     if (effect.kind === 'own') {
       ports.measure({ kind: 'moved', service, reason: effect.reason })
@@ -243,6 +250,13 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   settleIfDone(work)
   work.rearm()
   return step.effects
+}
+
+function vouch(work: Work, now: number): void {
+  const { unvouched, decision } = work
+  if (unvouched === null || !isVouchedFor(decision, { epoch: unvouched, since: work.now.ms, now })) return
+  work.unvouched = null
+  work.bindings.vouch()
 }
 
 async function saveOrKeep(work: Work, event: ServiceEvent, change: Change): Promise<readonly EventRecord[]> {
@@ -299,22 +313,7 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   }
   work.declared = declared
   work.policy = policyOf(work.service, declared)
-  const { nodes, origins } = declared.config
-  const { members } = work.decision
-  const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
-  const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
-  const reachable = declared.config.probe === null ? null : work.decision.reachable
-  work.decision = {
-    ...work.decision,
-    members: Object.fromEntries(named),
-    origins: Object.fromEntries(probed),
-    reachable,
-  }
-  const { owner } = work.decision
-  // An owner that may not take part any more will not come back: its silence is an answer.
-  if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {
-    work.decision = { ...work.decision, believeFrom: Number.NEGATIVE_INFINITY }
-  }
+  work.decision = redeclared(work.decision, declared.config)
   work.bindings.become(declared)
   work.preflights.become(declared.config.bindings, declared.adapters)
   work.bindings.start()
@@ -358,8 +357,17 @@ function settleIfDone(work: Work): void {
     handle(work, { kind: 'settled', epoch: owner.epoch }).catch(() => undefined)
 }
 
-function deadline({ decision, notBefore, unheard, backlog, bindings, preflights, probes }: Work): number | null {
-  const mine = nextDeadline(decision)
+function deadline({
+  decision,
+  notBefore,
+  unheard,
+  backlog,
+  bindings,
+  preflights,
+  probes,
+  unvouched,
+}: Work): number | null {
+  const mine = deadlineOf(decision, unvouched)
   const all = [
     mine === null ? null : Math.max(mine, notBefore),
     unheard.isEmpty() ? null : notBefore,
@@ -374,7 +382,7 @@ function deadline({ decision, notBefore, unheard, backlog, bindings, preflights,
 
 function tick(work: Work, at: Moment): void {
   if (at.ms >= work.notBefore && !work.unheard.isEmpty()) hearAgain(work)
-  const mine = nextDeadline(work.decision)
+  const mine = deadlineOf(work.decision, work.unvouched)
   if (mine !== null && at.ms >= Math.max(mine, work.notBefore)) {
     // Until this tick is dealt with the same deadline must not fire again.
     work.notBefore = at.ms + retryMs

@@ -4,7 +4,7 @@
  * What the disk does wrong is a `StorageError`; after it nothing has changed, and the connection works on when the disk
  * does.
  */
-import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -37,6 +37,8 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
   let database: DatabaseSync | undefined
   try {
     if (existsSync(file)) inspectUntouched(file, inspect)
+    // It holds the hashes of tokens. SQLite gives the files beside it the same mode.
+    else if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
     database = new DatabaseSync(file, { timeout: 2_000 })
     // Exclusive, so that a second control on the same file is refused at its start rather than found out by its writes.
     for (const pragma of [

@@ -116,7 +116,8 @@ async function put(input: RouteInput, context: Context<Env>, { service, declarat
   const known = textOf(input, service)
   if (known?.origin === 'file') throw declaredInFile(`service ${service}`)
   await checkConditions(context, service, known?.text ?? null)
-  if (known?.text === text) return { outcome: 'unchanged', version: known.version } as const
+  const isDeclared = cluster.declared(service) !== undefined
+  if (known?.text === text && isDeclared) return { outcome: 'unchanged', version: known.version } as const
   const version = (cluster.declaration(service)?.version ?? 0) + 1
   const outcome = known === null ? ('created' as const) : ('replaced' as const)
   if (dryRun) return { outcome, version }
@@ -167,8 +168,11 @@ type Known = { readonly text: string; readonly origin: 'file' | 'api'; readonly 
 /** Null: there is no such service. */
 function textOf({ cluster, fileDeclarations }: RouteInput, service: string): Known | null {
   const present = cluster.declared(service)
-  if (present === undefined) return null
   const record = cluster.declaration(service)
+  // It did not fit any more when control started: it is still there, to be put right or forgotten.
+  if (present === undefined && record !== undefined)
+    return { text: record.text, origin: 'api', version: record.version }
+  if (present === undefined) return null
   if (present.origin === 'api' && record !== undefined) {
     return { text: record.text, origin: 'api', version: record.version }
   }

@@ -16,6 +16,9 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'keepalived', package: 'keepalived' },
   { program: 'python3', package: 'python3' },
   { program: 'promtool', package: 'prometheus' },
+  { program: 'named', package: 'bind9' },
+  { program: 'knotd', package: 'knot' },
+  { program: 'pdns_server', package: 'pdns-server' },
 ]
 
 const motoVersion = '5.2.1'

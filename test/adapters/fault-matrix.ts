@@ -114,6 +114,7 @@ function createRun(adapter: Adapter, world: World, seed: number) {
     targets: new Set(nodes),
     wanted: null,
     was: 'unsettled',
+    waits: false,
     budgets: createBudgets(clock),
     ports: { ...ports, measure: () => undefined },
     presentEpoch: () => epoch,

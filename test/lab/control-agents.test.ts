@@ -3,8 +3,8 @@ import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import type { NodeView, ServiceView } from '../../control/core/view.ts'
 import type { EventRecord } from '../../control/store/store.ts'
-import type { NodeView, ServiceView } from '../../control/view.ts'
 import { type ControlProcess, startControl } from '../../infra/lab/control.ts'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { expectAtRest, labFor, startWeb, statusOf, transitionsOf, until, vip } from '../support/agents.ts'
@@ -96,8 +96,7 @@ describeWith(timedLab, 'drain', () => {
     expect(await prober.report()).toMatchObject({ lost: 0 })
 
     expect((await call('DELETE', '/v1/nodes/n1/drain')).status).toBe(200)
-    // n2 was raised above n1. It is told to go back to its own priority when it has said all again: each 30 s.
-    const back = await untilWeb({ phase: 'settled', owner: { node: 'n1' }, bindings: [{ observed: 'n1' }] }, 60_000)
+    const back = await untilWeb({ phase: 'settled', owner: { node: 'n1' }, bindings: [{ observed: 'n1' }] }, 20_000)
     await expectAtRest(made, { holder: 'n1', agents: [again, n2] })
     expect(back.owner!.epoch).toBeGreaterThan(moved.owner!.epoch)
     expect(transitionsOf(again).at(-1)).toMatch(/to active/)
@@ -106,7 +105,7 @@ describeWith(timedLab, 'drain', () => {
 })
 
 describeWith(timedLab, 'scenario 22: control\u2019s database is an old copy', () => {
-  test('once an agent says what it was told before, nothing is written until an operator has looked; the LAN goes on', async () => {
+  test('nothing is written until an operator has looked; the LAN goes on', async () => {
     const { made, cloud, n1, n2, database, restart, call, web, events, untilWeb } = await world()
     const copy = `${database}.old`
     // Stopped, so that the copy is whole without its log.
@@ -126,15 +125,13 @@ describeWith(timedLab, 'scenario 22: control\u2019s database is an old copy', ()
       await until(async () => (await statusOf(agent)).services.web!.owner?.epoch === newest, 'the epoch is told')
 
     const prober = await probing(made)
+    // An Elastic IP carries no epoch: nothing may be written for what the old database says.
+    const moves = cloud.moves.length
     await restart(async () => {
       for (const suffix of ['', '-wal', '-shm']) await rm(`${database}${suffix}`, { force: true })
       await copyFile(copy, database)
     })
     await untilWeb({ phase: 'degraded', higherEpoch: newest, owner: { node: 'n1', epoch: old } })
-    // An Elastic IP carries no epoch. Until the first agent has been heard, control takes it for moved by somebody else,
-    // and may put it back; what it had begun by then ends.
-    await sleep(1_000)
-    const moves = cloud.moves.length
     // A lease and more, so that control believes what it hears and does not hear.
     await sleep(6_000)
     expect(cloud.moves).toHaveLength(moves)

@@ -1,6 +1,7 @@
 /** Where an adapter's secret is found: what may be written in a file, what over the API, and that none is repeated. */
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { execSchema } from '../../../adapters/exec/schema.ts'
 import { secretSchema } from '../../../adapters/secret.ts'
 import { readControlConfig } from '../../../control/config/config.ts'
 import { ConfigError } from '../../../control/config/config-file.ts'
@@ -59,4 +60,12 @@ test('over the API nothing of the machine may be named but what is meant for it'
   expect(overApi({ credential: 'cloud-token' })).toEqual([])
   expect(overApi({ env: 'AWS_SECRET_ACCESS_KEY' }).join('\n')).toMatch(/does not begin with HOLDFAST_SECRET_/)
   expect(overApi({ file: '/etc/shadow' }).join('\n')).toMatch(/names a file of control's machine/)
+})
+
+test('over the API no program may be named, however its other keys are written', () => {
+  const binding = { name: 'x', adapter: 'exec', config: { command: ['/bin/sh', '-c', 'true'] }, targets: { n1: {} } }
+  const found = problems(() => readDeclaration('web', { bindings: [binding] }, [execSchema]))
+  expect(found.join('\n')).toMatch(/command: must not come over the API: it names a program of control's machine/)
+  const env = { ...binding, config: { ...binding.config, env: ['AWS_SECRET_ACCESS_KEY'] } }
+  expect(problems(() => readDeclaration('web', { bindings: [env] }, [execSchema])).join()).toMatch(/env/)
 })

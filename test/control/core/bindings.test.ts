@@ -135,3 +135,50 @@ test('looks at rest share the provider’s budget; a move does not wait for it',
   for (const [, { resource }] of resources) expect(resource.node).toBe('n2')
   expect(time.clock.now() - at).toBeLessThanOrEqual(1_000)
 })
+
+test('after a restart nothing is written for an owner that nobody has vouched for: the database may be an old copy', async () => {
+  const time = createClock()
+  const store = createSqlStore(openTestDatabase())
+  const first = await running([binding('eip')], { time, store })
+  await first.cluster.stop()
+
+  // What is outside has moved on since: to n2, for an epoch that this database knows nothing of.
+  const resource = createResource(time.clock)
+  resource.resource.node = 'n2'
+  const options = { time, store, adapters: new Map([['eip', resource.adapter]]) }
+  const again = await createWorld({ services: { web: { ...serviceDefaults, bindings: [binding('eip')] } }, ...options })
+  again.cluster.start()
+  for (const node of ['n1', 'n2']) again.connect(node)
+  await again.pass(1_000)
+  await again.cluster.report(again.said('n1', 'backup'), 'link')
+  await again.pass(1_000)
+  expect(resource.resource.calls).toEqual(['observe'])
+  await again.cluster.report(again.said('n2', 'active'), 'link')
+  await again.pass(1_000)
+  expect(again.cluster.service('web')?.owner?.node).toBe('n2')
+  expect(resource.resource.calls.filter((call) => call.startsWith('apply n1'))).toEqual([])
+})
+
+test('an owner that says so is vouched for at once, and one about which all are silent after a lease', async () => {
+  for (const says of [true, false]) {
+    const time = createClock()
+    const store = createSqlStore(openTestDatabase())
+    const first = await running([binding('eip')], { time, store })
+    await first.cluster.stop()
+    const resource = createResource(time.clock)
+    resource.resource.node = 'n9'
+    const options = { time, store, adapters: new Map([['eip', resource.adapter]]) }
+    const again = await createWorld({
+      services: { web: { ...serviceDefaults, bindings: [binding('eip')] } },
+      ...options,
+    })
+    again.cluster.start()
+    again.connect('n1')
+    await again.pass(1_000)
+    expect(resource.resource.node).toBe('n9')
+    if (says) await again.cluster.report(again.said('n1', 'active'), 'link')
+    await again.pass(says ? 500 : 5_000)
+    expect(resource.resource.node).toBe('n1')
+    expect(store.events({ since: 0, limit: 1_000 }).map(({ kind }) => kind)).toContain('drift')
+  }
+})
