@@ -78,7 +78,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
 /** A library or binding that one place owns. */
 const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^koffi$/, only: /^node-agent\/linux\/libc\.ts$/ },
-  { module: /^node:sqlite$/, only: /^control\/node\/node-sqlite\.ts$/ },
+  { module: /^node:sqlite$/, only: /^(control\/node\/node-sqlite|infra\/lab\/dns\/servers)\.ts$/ },
   { module: /^cloudflare:/, only: /^control\/(worker|edge)\// },
   { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
   { module: /^undici$/, only: /^adapters\/runtime\/node\// },

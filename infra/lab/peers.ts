@@ -18,7 +18,10 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'promtool', package: 'prometheus' },
   { program: 'named', package: 'bind9' },
   { program: 'knotd', package: 'knot' },
-  { program: 'pdns_server', package: 'pdns-server' },
+  { program: 'pdns_server', package: 'pdns-backend-sqlite3' },
+  { program: 'aws', package: 'awscli' },
+  { program: 'zsh', package: 'zsh' },
+  { program: 'fish', package: 'fish' },
 ]
 
 const motoVersion = '5.2.1'
