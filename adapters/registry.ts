@@ -11,6 +11,7 @@ import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { powerdnsSchema } from './powerdns/schema.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
 import { webhookSchema } from './webhook/schema.ts'
@@ -36,6 +37,7 @@ const ours: readonly AdapterEntry[] = [
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
+  entry(powerdnsSchema, async () => (await import('./powerdns/adapter.ts')).createPowerDns),
   entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
   entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),

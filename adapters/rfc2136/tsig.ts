@@ -20,10 +20,10 @@ const hashes = { 'hmac-sha256': 'SHA-256', 'hmac-sha512': 'SHA-512' } as const
 
 export type Signed = { readonly bytes: Uint8Array; readonly mac: Uint8Array }
 
-/** `message`: encoded, without a signature. `seconds`: since 1970. */
-export async function sign(message: Uint8Array, key: Key, seconds: number): Promise<Signed> {
+/** `message`: encoded, without a signature. `seconds`: since 1970. `requestMac`: of what it answers, if it answers. */
+export async function sign(message: Uint8Array, key: Key, seconds: number, requestMac?: Uint8Array): Promise<Signed> {
   const variables = { seconds, fudge: fudgeSeconds, error: 0, other: new Uint8Array() }
-  const mac = await macOf(key, [message, variablesOf(key, variables)])
+  const mac = await macOf(key, [...prefixOf(requestMac), message, variablesOf(key, variables)])
   const data = joined([
     encodeName(key.algorithm),
     uint48(seconds),
@@ -64,10 +64,21 @@ export async function verify(
   const unsigned = bytes.slice(0, lastAt)
   unsigned.set(uint16(tsig.originalId), 0)
   setAdditionals(unsigned, message.additionals.length - 1)
-  const mac = await macOf(key, [uint16(requestMac.length), requestMac, unsigned, variablesOf(key, tsig)])
+  const mac = await macOf(key, [...prefixOf(requestMac), unsigned, variablesOf(key, tsig)])
   if (!same(mac, tsig.mac)) return { kind: 'wrong' }
   if (tsig.error !== 0) return errorOf(tsig)
   return Math.abs(seconds - tsig.seconds) <= tsig.fudge ? { kind: 'holds' } : { kind: 'wrong' }
+}
+
+/** The MAC that a message carries. Null: it is not signed. */
+export function macIn({ message: { additionals } }: Decoded): Uint8Array | null {
+  const record = additionals.at(-1)
+  return record?.type === types.TSIG ? (decodeTsig(record.data)?.mac ?? null) : null
+}
+
+/** RFC 8945 section 4.3.1: an answer is signed over the request's MAC too, so that it answers nothing else. */
+function prefixOf(requestMac: Uint8Array | undefined): readonly Uint8Array[] {
+  return requestMac === undefined ? [] : [uint16(requestMac.length), requestMac]
 }
 
 type Tsig = {

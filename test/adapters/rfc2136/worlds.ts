@@ -1,5 +1,5 @@
-/** The worlds of rfc2136: real servers, and the plain way to change what they hold past the adapter. */
-import { vi } from 'vitest'
+/** The worlds of rfc2136: real servers, what makes them go wrong, and the plain way to change what they hold. */
+import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createRfc2136 } from '../../../adapters/rfc2136/adapter.ts'
 import {
@@ -14,9 +14,11 @@ import {
 } from '../../../adapters/rfc2136/message.ts'
 import { exchange } from '../../../adapters/rfc2136/node/transport.ts'
 import { rfc2136Schema } from '../../../adapters/rfc2136/schema.ts'
-import { sign } from '../../../adapters/rfc2136/tsig.ts'
+import { type Key, sign } from '../../../adapters/rfc2136/tsig.ts'
+import { createDnsFront, type DnsFront } from '../../../infra/lab/dns/front.ts'
 import { type DnsServer, labKey, vip, zone } from '../../../infra/lab/dns/servers.ts'
-import type { Place, PlainWorld } from '../adapter-cases.ts'
+import type { CaseFault, Place, PlainWorld, World } from '../adapter-cases.ts'
+import { createManualTimers } from '../manual-timers.ts'
 
 export const targets = {
   n1: { a: ['192.0.2.11'], aaaa: ['2001:db8::11'] },
@@ -46,6 +48,11 @@ export function adapterAt(
 }
 
 const signal = new AbortController().signal
+export const signingKey: Key = {
+  name: labKey.name,
+  algorithm: 'hmac-sha256',
+  secret: Buffer.from(labKey.secret, 'base64'),
+}
 
 /** One message of the test's own, signed with the lab's key. */
 async function send(
@@ -57,8 +64,7 @@ async function send(
   const head = { id: Math.floor(Math.random() * 65_536), response: false, authoritative: false, rcode: 0, opcode }
   const questions = [{ ...question, class: classes.IN }]
   const bytes = encodeMessage({ ...head, questions, answers: [], authorities: changes, additionals: [] })
-  const key = { name: labKey.name, algorithm: 'hmac-sha256', secret: Buffer.from(labKey.secret, 'base64') } as const
-  const signed = await sign(bytes, key, Math.floor(Date.now() / 1000))
+  const signed = await sign(bytes, signingKey, Math.floor(Date.now() / 1000))
   const answer = await exchange({ host: '127.0.0.1', port }, [signed.bytes], { signal, timeoutMs: 5_000 })
   if (answer.kind !== 'answered') throw new Error(JSON.stringify(answer))
   return decodeMessage(answer.answers[0]!)!.message
@@ -112,3 +118,56 @@ export async function worldOf(server: DnsServer): Promise<{ readonly adapter: Ad
   await setOutOfBand(null)
   return { adapter: adapterAt(port), world }
 }
+
+/** A real server behind a front that makes it go wrong; time for that is the test's own. */
+export async function faultyWorld(server: DnsServer): Promise<{
+  readonly adapter: Adapter
+  readonly world: World
+  readonly front: DnsFront
+}> {
+  const { world: plain } = await worldOf(server)
+  const timers = createManualTimers()
+  const watched = [
+    { name: vip, type: types.A },
+    { name: vip, type: types.AAAA },
+    { name: `_holdfast.${vip}`, type: types.TXT },
+  ]
+  const front = await createDnsFront({ port: server.port, key: signingKey, watched, timers })
+  const actionOf = { observe: 'QUERY', apply: 'UPDATE' } as const
+  const hung = () => front.requests.filter(({ outcome }) => outcome.includes('not answered')).length
+  let hangs = 0
+  const world: World = {
+    ...plain,
+    saysTooMany: false,
+    setOutOfBand: async (place) => {
+      await plain.setOutOfBand(place)
+      await front.changed()
+    },
+    inject: (action, fault) => {
+      if (fault === 'hang') hangs += 1
+      front.faults.add({ ...faults[fault], action: actionOf[action], next: 1 })
+    },
+    lag: (what, ms) => {
+      front.faults.clear()
+      if (what === 'late-write') front.faults.add({ kind: what, action: actionOf.apply, ms })
+      if (what === 'stale-reads') front.faults.add({ kind: what, action: actionOf.observe, ms })
+    },
+    pass: async (ms) => {
+      timers.pass(ms)
+      await front.idle()
+    },
+    hanging: () => vi.waitFor(() => expect(hung()).toBe(hangs)),
+    secrets: [labKey.secret, Buffer.from(labKey.secret, 'base64').toString()],
+    end: () => front.close(),
+  }
+  return { adapter: adapterAt(front.port), world, front }
+}
+
+const faults = {
+  // A server with too many connections, or too many updates at once, just closes: DNS has no words for it.
+  throttled: { kind: 'reset-before' },
+  unavailable: { kind: 'error', code: 'SERVFAIL' },
+  denied: { kind: 'error', code: 'REFUSED' },
+  'lost-response': { kind: 'reset-after' },
+  hang: { kind: 'hang-after' },
+} as const satisfies Record<CaseFault, unknown>
