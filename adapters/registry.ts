@@ -7,6 +7,8 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
+import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { route53Schema } from './route53/schema.ts'
@@ -29,6 +31,11 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
+  entry(
+    cloudflareLoadBalancerSchema,
+    async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,
+  ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
