@@ -6,7 +6,7 @@
  *   answer ◀── everything that goes wrong leaves as an RFC 9457 problem, from here ◀───────┘
  */
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { routePath } from 'hono/route'
@@ -57,7 +57,7 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
   app.use(throttle({ limit: rateLimit, clock: ports.clock, addressOf, isPublic }))
   app.use(auditCalls({ cluster, ports }))
   app.use(checkBody)
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
+  app.use(limitBody)
 
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
   app.get('/readyz', (context) => ready(input, context))
@@ -76,11 +76,11 @@ async function receive({ ports, answered }: AppInput, context: Context<Env>, nex
   const given = context.req.header('x-request-id')
   const id = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
   context.set('requestId', id)
+  // Before there is an answer, since a header that is added to one makes it anew. A WebSocket's belong to the runtime.
+  if (context.req.path !== '/v1/agent') context.header('x-request-id', id)
   await next()
-  const { method, path } = context.req
+  const { method } = context.req
   answered?.({ method, route: routePath(context, -1), status: context.res.status, tookMs: ports.clock.now() - began })
-  // The headers of a WebSocket's handshake belong to the runtime.
-  if (path !== '/v1/agent') context.header('x-request-id', id)
 }
 
 function ready({ store, storeTrouble }: AppInput, context: Context<Env>): Response {
@@ -123,6 +123,18 @@ async function checkBody(context: Context<Env>, next: () => Promise<void>): Prom
     throw new ProblemError({ status: 415, code: 'unsupported-media-type', detail })
   }
   await next()
+}
+
+/** Counts what comes only where its length is not said: to look at a body on Node makes a stream of it. */
+const countBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
+
+const limitBody: MiddlewareHandler<Env> = async (context, next) => {
+  const { method } = context.req
+  if (method === 'GET' || method === 'HEAD') return next()
+  const length = context.req.header('content-length')
+  if (length === undefined || context.req.header('transfer-encoding') !== undefined) return countBody(context, next)
+  if (Number(length) > maxBodyBytes) tooLarge()
+  return next()
 }
 
 function tooLarge(): never {

@@ -42,10 +42,9 @@ export function throttle({ limit, clock, addressOf, isPublic }: ThrottleInput): 
       const problem = { status: 429, code: 'too-many-requests', detail } as const
       return respond(context, problem, { ...headers, 'retry-after': String(seconds) })
     }
-    await next()
-    // The headers of a WebSocket's handshake belong to the runtime.
-    if (context.req.path === '/v1/agent') return
-    for (const [header, value] of Object.entries(headers)) context.header(header, value)
+    // Before there is an answer, as all headers. A WebSocket's belong to the runtime.
+    if (context.req.path !== '/v1/agent') for (const name in headers) context.header(name, headers[name])
+    return next()
   }
 }
 

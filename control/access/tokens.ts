@@ -7,7 +7,7 @@
 
 import type { Clock } from '../core/ports.ts'
 import type { Store, TokenRecord } from '../store/store.ts'
-import { type Authenticate, createAuthenticate, hex } from './auth.ts'
+import { type Authenticate, createAuthenticate, type Digest, hashToken, hex } from './auth.ts'
 
 export type Tokens = {
   readonly authenticate: Authenticate
@@ -23,30 +23,44 @@ export type Tokens = {
 
 type TokenStore = Pick<Store, 'tokens' | 'addToken' | 'removeToken'>
 
-export function createTokens(store: TokenStore, clock: Pick<Clock, 'wall'>): Tokens {
-  let known: ReadonlyMap<string, TokenRecord> | null = null
+/** What is stored, by id and by hash. */
+type Known = {
+  readonly byId: ReadonlyMap<string, TokenRecord>
+  readonly byHash: ReadonlyMap<string, TokenRecord>
+}
+
+export function createTokens(store: TokenStore, clock: Pick<Clock, 'wall'>, digest: Digest = hashToken): Tokens {
+  let known: Known | null = null
   const listeners = new Set<(id: string) => void>()
-  const all = (): ReadonlyMap<string, TokenRecord> => {
-    known ??= new Map(store.tokens().map((token) => [token.id, token]))
+  const read = (): Known => {
+    const tokens = store.tokens()
+    return {
+      byId: new Map(tokens.map((token) => [token.id, token])),
+      byHash: new Map(tokens.map((token) => [token.hash, token])),
+    }
+  }
+  const all = (): Known => {
+    known ??= read()
     return known
   }
   const isValid = ({ expiresAt }: TokenRecord): boolean =>
     expiresAt === null || Date.parse(expiresAt) > clock.wall().getTime()
+  const ifValid = (token: TokenRecord | undefined): TokenRecord | undefined =>
+    token !== undefined && isValid(token) ? token : undefined
   const remove = async (id: string): Promise<void> => {
     await store.removeToken(id)
     known = null
     for (const listener of listeners) listener(id)
   }
   return {
-    authenticate: createAuthenticate(() => [...all().values()].filter(isValid)),
-    list: () => [...all().values()],
+    authenticate: createAuthenticate(digest, (hash) => ifValid(all().byHash.get(hash))),
+    list: () => [...all().byId.values()],
     isValid: (id) => {
-      const token = all().get(id)
-      return token !== undefined && isValid(token)
+      return ifValid(all().byId.get(id)) !== undefined
     },
     add: async (token) => {
       // What has expired is of no more use; cleared away here, tokens that are made every day do not pile up.
-      for (const old of all().values()) if (old.origin === 'api' && !isValid(old)) await remove(old.id)
+      for (const old of all().byId.values()) if (old.origin === 'api' && !isValid(old)) await remove(old.id)
       await store.addToken(token)
       known = null
     },

@@ -4,6 +4,7 @@
  * Started in the order in which each needs the one before it; stopped in the reverse order, so that nothing is
  * accepted that can no longer be stored.
  */
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import program from '../../package.json' with { type: 'json' }
@@ -67,7 +68,7 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const services = await declareAll(config.services, store, log)
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const ending = new AbortController()
-    const tokens = createTokens(store, clock)
+    const tokens = createTokens(store, clock, (token) => hash('sha256', token))
     const app = createApp({
       cluster,
       store,

@@ -52,11 +52,18 @@ export function eventRoutes(input: RouteInput): OpenAPIHono<Env> {
       const last = idSchema.safeParse(context.req.header('last-event-id'))
       const from = last.success ? last.data : (since ?? input.store.lastEventId())
       // The declared answer is the page; the stream is the same events in another dress.
-      return open(callerOf(context), from, service) as never
+      return context.body(open(callerOf(context), from, service), 200, streamHeaders) as never
     }
     return context.json(pageAfter(input, { since: since ?? 0, limit, service }), 200, { 'cache-control': 'no-store' })
   })
   return router
+}
+
+/** Proxies must hand each event on as it comes. */
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
 }
 
 type Asked = { readonly since: number; readonly limit: number; readonly service: string | null }
@@ -70,13 +77,13 @@ function pageAfter({ store }: RouteInput, { since, limit, service }: Asked) {
 
 function createStreams({ cluster, store, ports, tokens, ending }: RouteInput) {
   let streams = 0
-  return ({ id }: Identity, since: number, service: string | null): Response => {
+  return ({ id }: Identity, since: number, service: string | null): ReadableStream => {
     if (streams >= mostStreams) {
       const detail = `${mostStreams} streams of events are open, which is the most: close some, or ask for pages`
       throw new ProblemError({ status: 503, code: 'too-many-streams', detail })
     }
     streams += 1
-    const body = streamEvents({
+    return streamEvents({
       cluster,
       store,
       ports,
@@ -89,8 +96,5 @@ function createStreams({ cluster, store, ports, tokens, ending }: RouteInput) {
         streams -= 1
       },
     })
-    // Proxies must hand each event on as it comes.
-    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
-    return new Response(body, { headers })
   }
 }

@@ -134,3 +134,11 @@ test('the store is asked once, and not with every request', async () => {
   expect(await tokens.authenticate('Bearer viewer-token')).toBe(null)
   expect(asked).toBe(2)
 })
+
+test('one that resembles a known one in its beginning, or is its hash, is nobody', async () => {
+  const it = await world()
+  const { hash } = it.store.tokens().find(({ name }) => name === 'eye')!
+  for (const token of ['viewer-toke', 'viewer-token2', 'Viewer-token', hash, '']) {
+    expect(await it.status(token)).toBe(401)
+  }
+})
