@@ -24,7 +24,7 @@ import type { Store } from '../store/store.ts'
 import { watchStore } from '../store/watched-store.ts'
 import { createBackups } from './backup.ts'
 import { loadControlConfig } from './load-config.ts'
-import { createLog } from './log.ts'
+import { createLog, endUnread } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
 import { probe } from './probe.ts'
 import { createSeeing, type Seeing } from './seeing.ts'
@@ -242,5 +242,6 @@ function obeySignals(running: RunningControl, log: Log): void {
   void running.closed.then(() => {
     for (const signal of signals) process.off(signal, close)
     process.off('SIGHUP', running.renew)
+    endUnread()
   })
 }
