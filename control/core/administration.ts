@@ -89,7 +89,8 @@ export async function declare(work: Work, { service, declared, record }: Declara
 export async function forget(work: Work, { service, by, reason }: ServiceRequest): Promise<boolean> {
   const { ports, units, declarations, deadlines } = work
   const unit = units.get(service)
-  if (unit === undefined) return false
+  // One whose declaration did not fit when control started is not looked after, and can be forgotten all the same.
+  if (unit === undefined && !declarations.has(service)) return false
   const text = `${by} forgot it${reason === null ? '' : `: ${reason}`}; what it points at outside stays as it is`
   const at = ports.clock.wall().toISOString()
   const event = {
@@ -97,14 +98,15 @@ export async function forget(work: Work, { service, by, reason }: ServiceRequest
     kind: 'forgotten',
     service,
     node: null,
-    epoch: unit.decision().epoch,
+    epoch: unit?.decision().epoch ?? null,
     text,
     detail: { by, reason },
   }
-  const events = await unit.forget({ declaration: { service, record: null }, events: [event] })
+  const change = { declaration: { service, record: null }, events: [event] }
+  const events = await (unit === undefined ? ports.store.write(change) : unit.forget(change))
   units.delete(service)
   declarations.delete(service)
-  deadlines.set(unit, null)
+  if (unit !== undefined) deadlines.set(unit, null)
   publish(work, { events, operations: [] })
   return true
 }

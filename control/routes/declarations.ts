@@ -152,9 +152,11 @@ function addForget(router: OpenAPIHono<Env>, input: RouteInput, inTurn: Turns): 
     const { reason = null } = context.req.valid('query')
     await inTurn(async () => {
       const known = textOf(input, service)
-      if (known === null) throw notFound(`service ${service}`)
-      if (known.origin === 'file') throw declaredInFile(`service ${service}`)
-      await checkConditions(context, service, known.text)
+      if (known?.origin === 'file') throw declaredInFile(`service ${service}`)
+      // What did not fit when control started is no service, but is stored, and would come back with a later version.
+      const text = known?.text ?? input.cluster.declaration(service)?.text
+      if (text === undefined) throw notFound(`service ${service}`)
+      await checkConditions(context, service, text)
       const forgotten = await input.cluster.forget({ service, reason, by: callerOf(context).name })
       if (!forgotten) throw notFound(`service ${service}`)
     })

@@ -9,6 +9,7 @@ import { WebSocket } from 'ws'
 import { commandsSchema, type RefusedService, type RouterState } from '../../../control/contract.ts'
 import type { LogEntry } from '../../../control/core/ports.ts'
 import { type RunningControl, runControl } from '../../../control/node/main.ts'
+import { openDatabase } from '../../../control/node/node-sqlite.ts'
 import { expiryWarning, TlsError } from '../../../control/node/tls.ts'
 import { createFolder, runHoldfast, startControl } from '../../support/control-process.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -210,6 +211,29 @@ function subjectAt(url: string, options: object = {}): Promise<string> {
     socket.once('error', reject)
   })
 }
+
+test('a stored declaration that does not fit any more is no service, and can be deleted for good', async () => {
+  const before = await start('unfit')
+  await before.call('PUT', '/v1/services/api', declaration)
+  await before.close()
+  const database = openDatabase(folder.file('unfit.db'))
+  database.tx(() => database.all(`UPDATE declarations SET text = '{"shape":"of tomorrow"}'`))
+  database.close()
+
+  const after = await start('unfit')
+  expect(after.logged).toContainEqual(expect.objectContaining({ event: 'declaration-skipped', service: 'api' }))
+  expect((await after.call('GET', '/v1/services/api')).status).toBe(404)
+  const gone = await after.call('DELETE', '/v1/services/api?reason=gone')
+  expect([gone.status, gone.body]).toEqual([200, { service: 'api', forgotten: true }])
+  expect((await after.call('DELETE', '/v1/services/api')).status).toBe(404)
+  const { body } = await after.call('GET', '/v1/events?service=api')
+  expect(body).toMatchObject({
+    events: [{ kind: 'declared' }, { kind: 'call' }, { kind: 'forgotten' }, { kind: 'call' }, { kind: 'call' }],
+  })
+  await after.close()
+  const again = await start('unfit')
+  expect(again.logged.filter(({ event }) => event === 'declaration-skipped')).toEqual([])
+})
 
 describe.skipIf(!openssl)('TLS (needs openssl, to make certificates)', () => {
   test('HTTPS and wss, with paths beside the configuration file', async () => {
