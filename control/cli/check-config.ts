@@ -1,7 +1,8 @@
 /** `holdfast check-config FILE…`: every mistake of agent and control configurations, with file, line, key and remedy. */
-import { parse } from 'yaml'
+import { isNode, LineCounter, parse, parseDocument } from 'yaml'
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/config-file.ts'
 import { loadControlConfig } from '../node/load-config.ts'
+import { tlsProblems } from '../node/tls.ts'
 import { readAgentFile, readText } from './files.ts'
 
 type Options = { readonly elsewhere?: boolean; readonly json?: boolean }
@@ -20,13 +21,26 @@ export function runCheckConfigCommand(files: readonly string[], { elsewhere = fa
 function check(file: string, elsewhere: boolean): readonly ConfigProblem[] {
   const text = readText(file)
   try {
-    if (kindOf(text) === 'control') loadControlConfig(file)
-    else readAgentFile(file, text, { elsewhere })
+    if (kindOf(text) === 'control') return checkControl(file, text, elsewhere)
+    readAgentFile(file, text, { elsewhere })
     return []
   } catch (error) {
     if (error instanceof ConfigError) return error.problems
     throw error
   }
+}
+
+/** `elsewhere`: the certificate is on that other machine as well. */
+function checkControl(file: string, text: string, elsewhere: boolean): readonly ConfigProblem[] {
+  const { tls } = loadControlConfig(file)
+  if (tls === null || elsewhere) return []
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  return tlsProblems(tls, file, new Date()).map(({ key, reason }) => {
+    const node = document.getIn(key.split('.'), true)
+    const line = isNode(node) && node.range ? lines.linePos(node.range[0]).line : 1
+    return { file, line, key, message: reason }
+  })
 }
 
 /**

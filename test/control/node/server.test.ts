@@ -10,7 +10,7 @@ import { commandsSchema, type RefusedService, type RouterState } from '../../../
 import type { LogEntry } from '../../../control/core/ports.ts'
 import { type RunningControl, runControl } from '../../../control/node/main.ts'
 import { openDatabase } from '../../../control/node/node-sqlite.ts'
-import { expiryWarning, TlsError } from '../../../control/node/tls.ts'
+import { expiryWarning, TlsError, tlsProblems } from '../../../control/node/tls.ts'
 import { createFolder, runHoldfast, startControl } from '../../support/control-process.ts'
 import { eventually } from '../../support/eventually.ts'
 import { serviceReport } from '../world.ts'
@@ -296,6 +296,46 @@ describe.skipIf(!openssl)('TLS (needs openssl, to make certificates)', () => {
     )
     control.signal('SIGTERM')
     expect(await control.ended).toBe(0)
+  })
+
+  test('check-config finds what is wrong with the files, where they are named', async () => {
+    const good = certify('checked')
+    certify('stranger')
+    const check = async (tls: object, ...more: string[]) => {
+      const config = writeConfig('checked', { tls })
+      const text = readFileSync(config, 'utf8')
+      writeFileSync(config, JSON.stringify(JSON.parse(text), undefined, 2))
+      const { code, stderr } = await runHoldfast(['check-config', ...more, config])
+      const lines = readFileSync(config, 'utf8').split('\n')
+      const found = stderr
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => {
+          const [, at, key, message] = /^[^:]+:(\d+): ([^:]+): (.*)$/.exec(line)!
+          // The line that it names is the one where that is written.
+          return { key, message, line: lines[Number(at) - 1]!.trim() }
+        })
+      return { code, found }
+    }
+    const { certificate, key } = good
+    expect(await check({ certificate, key })).toEqual({ code: 0, found: [] })
+    expect(await check({ certificate: 'none.pem', key: 'none.key' })).toMatchObject({
+      code: 2,
+      found: [
+        { key: 'tls.certificate', line: '"certificate": "none.pem",', message: /there is no such file/ },
+        { key: 'tls.key', line: '"key": "none.key"', message: /there is no such file/ },
+      ].map(({ message, ...rest }) => ({ ...rest, message: expect.stringMatching(message) })),
+    })
+    expect(await check({ certificate: 'none.pem', key: 'none.key' }, '--elsewhere')).toEqual({ code: 0, found: [] })
+    expect(await check({ certificate, key: 'stranger.key' })).toMatchObject({
+      code: 2,
+      found: [{ key: 'tls', line: '"tls": {', message: expect.stringMatching(/does not belong to the certificate/) }],
+    })
+    const inThreeDays = new Date(Date.now() + 3 * 24 * 3_600_000)
+    expect(tlsProblems({ certificate, key }, folder.file('checked.json'), new Date())).toEqual([])
+    expect(tlsProblems({ certificate, key }, folder.file('checked.json'), inThreeDays)).toMatchObject([
+      { key: 'tls.certificate', reason: expect.stringMatching(/checked\.pem has expired on .*: renew it/) },
+    ])
   })
 
   test.each([
