@@ -4,7 +4,7 @@
  * What the disk does wrong is a `StorageError`; after it nothing has changed, and the connection works on when the disk
  * does.
  */
-import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -37,6 +37,7 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
   let database: DatabaseSync | undefined
   try {
     if (existsSync(file)) inspectUntouched(file, inspect)
+    else if (file !== ':memory:') createPrivate(file)
     database = new DatabaseSync(file, { timeout: 2_000 })
     // Exclusive, so that a second control on the same file is refused at its start rather than found out by its writes.
     for (const pragma of [
@@ -55,6 +56,11 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
     throw new DatabaseError(explain(file, error), { cause: error })
   }
   return sqlOn(database)
+}
+
+/** Nobody else may read the hashes of tokens, whatever the umask says. SQLite gives the files beside it the same mode. */
+function createPrivate(file: string): void {
+  closeSync(openSync(file, 'wx', 0o600))
 }
 
 /**
