@@ -4,6 +4,7 @@
  */
 
 import type { AuditEvent, Moment, Operation } from '../decision.ts'
+import { messageOf } from '../message-of.ts'
 import type { Binding } from '../reconcile.ts'
 import { type BindingRecord, type EventRecord, StorageError } from '../store/store.ts'
 import type { Said } from './binding-driver.ts'
@@ -108,8 +109,4 @@ function sameRecord(a: Binding, b: Binding): boolean {
   return (
     a.state === b.state && a.seen?.where === b.seen?.where && a.attempts === b.attempts && a.lastError === b.lastError
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -22,6 +22,7 @@ import {
   type ServiceEvent,
 } from '../decision.ts'
 import type { EdgeMap } from '../edge/contract.ts'
+import { messageOf } from '../message-of.ts'
 import type { DeclarationRecord, DrainRecord, EventRecord, StoredService } from '../store/store.ts'
 import { declare, drain, forget, undrain } from './administration.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
@@ -392,8 +393,4 @@ function reportEvent(said: Report, service: string, via: 'link' | 'post') {
 
 export function drawId(random: () => number): string {
   return Array.from({ length: 12 }, () => Math.floor(random() * 36).toString(36)).join('')
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

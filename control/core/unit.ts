@@ -19,6 +19,7 @@ import {
   type ServiceEvent,
   type ServicePolicy,
 } from '../decision.ts'
+import { messageOf } from '../message-of.ts'
 import type { Binding } from '../reconcile.ts'
 import { isFenced } from '../rules/fencing.ts'
 import { awaitsProbe } from '../rules/moves.ts'
@@ -357,8 +358,4 @@ function changeOf(service: string, effects: readonly Effect[], bindings: readonl
     lastError: null,
   }))
   return { owner: { service, owner }, bindings: intended, operations, events, ...memory }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

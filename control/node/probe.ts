@@ -8,6 +8,7 @@ import { type ClientRequest, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import type { Probe } from '../core/ports.ts'
+import { messageOf } from '../message-of.ts'
 
 export const probe: Probe = async (target, signal) => {
   try {
@@ -15,7 +16,7 @@ export const probe: Probe = async (target, signal) => {
     return await (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target.address, signal))
   } catch (error) {
     if (signal.aborted) return 'it did not answer in time'
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
 
