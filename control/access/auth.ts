@@ -52,7 +52,7 @@ export function createAuthenticate(digest: Digest, valid: (hash: string) => Toke
 export function identify(authenticate: Authenticate): MiddlewareHandler<Env> {
   return async (context, next) => {
     context.set('identity', await authenticate(context.req.header('authorization')))
-    await next()
+    return next()
   }
 }
 
@@ -62,21 +62,21 @@ const ranks: Readonly<Record<Role, number>> = { admin: 3, operator: 2, viewer: 1
 
 /** Lets callers of at least this role pass. */
 export function allow(least: PeopleRole): MiddlewareHandler<Env> {
-  return async (context, next) => {
+  return (context, next) => {
     const { role, name } = callerOf(context)
     if (ranks[role] < ranks[least]) throw forbidden(`needs the role ${least}; ${name} is ${role}`)
-    await next()
+    return next()
   }
 }
 
 /** Lets a node's own token pass, and nobody else's; with a `{node}` in the path, only for that node. */
 export function allowNode(): MiddlewareHandler<Env> {
-  return async (context, next) => {
+  return (context, next) => {
     const { role, node, name } = callerOf(context)
     if (role !== 'node') throw forbidden(`needs the role node; ${name} is ${role}`)
     const asked = context.req.param('node')
     if (asked !== undefined && asked !== node) throw forbidden(`${name} speaks for ${node}, not for ${asked}`)
-    await next()
+    return next()
   }
 }
 
