@@ -9,7 +9,7 @@ const inRoot = (name: string): string => join(import.meta.dirname, name)
 
 /** What holds on every runtime; `worker` runs these as well. */
 const onEveryRuntime = [
-  'test/control/{app,decide,plan,reconcile,scenarios,access/roles,core/administration,core/cluster}.test.ts',
+  'test/control/{app,decide,plan,reconcile,scenarios,access/roles,core/administration,core/cluster,core/sleep}.test.ts',
   'test/control/rules/*.test.ts',
 ]
 
@@ -62,11 +62,12 @@ export default defineConfig({
             },
           }),
         ],
-        resolve: { alias: [{ find: './runtime.ts', replacement: inRoot('test/control/worker/runtime.ts') }] },
+        resolve: { alias: [{ find: /^\.\.?\/runtime\.ts$/, replacement: inRoot('test/control/worker/runtime.ts') }] },
         test: {
           name: 'worker',
           include: ['test/control/worker/*.test.ts', ...onEveryRuntime],
           setupFiles: ['test/control/worker/setup.ts'],
+          globalSetup: ['test/control/worker/outside.ts'],
           testTimeout: 30_000,
         },
       },

@@ -65,24 +65,84 @@ export type Capabilities = {
   readonly maxInFlightMs: number
 }
 
-/** One binding. `dispose` closes connections. */
+/** One thing that preflight tried, without changing anything. */
+export type Finding = {
+  /** What was tried, and on what: `ec2:AssociateAddress eipalloc-1 to eni-2 (n2)`. */
+  readonly check: string
+  /** `untried`: the provider has no way to try it without doing it, or the trial itself could not be made. */
+  readonly result: 'passed' | 'failed' | 'untried'
+  /** What is wrong and what to do about it, or why it is untried. Null when it passed. Never holds a secret. */
+  readonly message: string | null
+}
+
+/** One binding. No method ever throws. `dispose` closes connections. */
 export type Adapter = {
   readonly capabilities: Capabilities
+  /** What it shares with others; whoever makes it by its schema sets it. Without one, nothing limits its looks. */
+  readonly budget?: Budget
   observe(signal: AbortSignal): Promise<Observation>
   apply(move: Move, signal: AbortSignal): Promise<Outcome>
+  /**
+   * Tries whether each node's move would be permitted, and whether all that it names exists, changing nothing.
+   * Control calls it at start, each hour, and when an operator asks.
+   */
+  preflight(signal: AbortSignal): Promise<readonly Finding[]>
   dispose(): void
 }
 
 /** What an adapter's `create` is given; `Config` and `Target` are the outputs of its own schemas. */
 export type AdapterInput<Config, Target> = {
+  /** The names under which an operator knows the binding. */
+  readonly service: string
+  readonly binding: string
   readonly config: Config
   /** By node name. */
   readonly targets: Readonly<Record<string, Target>>
 }
 
+/** What the credentials of a binding must allow, and nothing more. */
+export type Permission =
+  /** A statement of an IAM policy. Those of all bindings are merged into one document. */
+  | {
+      readonly kind: 'aws'
+      readonly actions: readonly string[]
+      /** ARNs; `*` where the action knows no resource. */
+      readonly resources: readonly string[]
+      readonly condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>
+    }
+  /** What to tick, write or grant elsewhere, one line each, in the provider's own words. */
+  | { readonly kind: 'grant'; readonly provider: string; readonly grants: readonly string[] }
+
+/** How many calls a provider takes from everything that shares `account`: the words that name what shares it. */
+export type Budget = {
+  readonly account: string
+  readonly calls: number
+  readonly perMs: number
+  /** Calls that one observation takes. Default 1. */
+  readonly perLook?: number
+}
+
 /** What an adapter's schema file exports. Light: importing it must not import the provider's SDK. */
 export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = {
   readonly name: string
+  /** What it moves, in a line that stands in a table: "an Elastic IP". */
+  readonly moves: string
   readonly config: Config
   readonly target: Target
+  /** A binding as an operator would write it, with two nodes: for the documentation, and parsed by a test. */
+  readonly example: {
+    readonly config: z.input<Config>
+    readonly targets: Readonly<Record<string, z.input<Target>>>
+  }
+  permissions(
+    input: Pick<AdapterInput<z.output<Config>, z.output<Target>>, 'config' | 'targets'>,
+  ): readonly Permission[]
+  /** Null: there is no limit that matters, as with an operator's own program. */
+  budget(config: z.output<Config>): Budget | null
+}
+
+/** What a package that is an adapter exports by default. */
+export type AdapterPackage<Config extends z.ZodType, Target extends z.ZodType> = {
+  readonly schema: AdapterSchema<Config, Target>
+  create(input: AdapterInput<z.output<Config>, z.output<Target>>): Adapter | Promise<Adapter>
 }

@@ -20,8 +20,12 @@ export type MemoryConfig = z.output<typeof configSchema>
 
 export const memorySchema: AdapterSchema<typeof configSchema, typeof targetSchema> = {
   name: 'memory',
+  moves: 'nothing outside: it is remembered as long as control runs (a dry run)',
   config: configSchema,
   target: targetSchema,
+  example: { config: {}, targets: { n1: {}, n2: {} } },
+  permissions: () => [],
+  budget: () => null,
 }
 
 /** Time, as the resource sees it, in milliseconds. `after` calls once and is never cancelled. */
@@ -180,6 +184,7 @@ export function createMemoryAdapter(options: {
       ),
     apply: (move, signal) =>
       nodes.includes(move.node) ? write(resource, move, signal) : Promise.resolve(noTarget(move)),
+    preflight: async () => [],
     dispose: () => {},
   }
 }

@@ -25,7 +25,7 @@ import {
 import { isFenced, noteEpoch } from './rules/fencing.ts'
 import { passTime } from './rules/flap.ts'
 import { hearAnswers, judgeLan, strongestRival } from './rules/lan.ts'
-import { contestOver, liftContest, remind } from './rules/levels.ts'
+import { contestOver, liftContest, remind, remindOwner } from './rules/levels.ts'
 import { hearProgress } from './rules/moves.ts'
 import { acknowledge, drain, goOnDraining, hold, release, undrain } from './rules/operators.ts'
 import { failbackDelay, hearOrigin, judgeSites, leaveAt } from './rules/sites.ts'
@@ -40,6 +40,7 @@ export function decide(policy: ServicePolicy, state: Decision, event: ServiceEve
   judge(turn)
   advanceMove(turn)
   if (event.kind === 'report') remind(turn, event.node)
+  remindOwner(turn)
   return { state: { ...turn.state, wakeAt: wakeAt(turn) }, effects: turn.effects }
 }
 

@@ -1,5 +1,4 @@
-/** What a thrown value says, for a line of the log or of an answer: an error's message, and anything else as text. */
-
+/** What went wrong, in the words of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,12 +1,16 @@
 /**
  * One binding, made to follow what is wanted of it, as a function of what its adapter answered and when.
  *
- *   pending ─observe─▶ equal? ──yes────────────────────────────────▶ settled ──(late check, then every minute)─┐
+ *   pending ─observe─▶ equal? ──yes────────────────────────────────▶ settled ──(late check, then now and then)─┐
  *                       │ no                                            ▲                                     │
  *                       ▼                                               │ agrees                              ▼
  *                    applying ──done, or nobody knows──▶ verifying ─observe─▶ not yet: poll             drifted: apply
  *                       │
- *                       └──refused, throttled──▶ retrying (jittered)   └──not permitted──▶ failed (probed each minute)
+ *                       └──refused, throttled──▶ retrying (jittered)   └──not permitted──▶ failed (probed now and then)
+ *
+ * What somebody else changed is put back (`reassert`), or said and left alone: until the next move (`alert`), or until
+ * an operator acknowledges it, moves or not (`freeze`). Where the two agree again by themselves, nothing is left to say.
+ * A binding that is to come after others waits in `pending`, having looked once, so that its connection is warm.
  *
  * Never two calls at once on one binding: something newer that is wanted waits for the call in flight, and nothing
  * queues behind it but the newest. Every call carries the epoch it was made for, and its result is compared with the
@@ -18,9 +22,13 @@ import { fingerprint, type Known, plan, type Recent, type Wanted, whereOf } from
 
 export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
 
+/** What is done about a change that somebody else made. */
+export type DriftPolicy = 'reassert' | 'alert' | 'freeze'
+
 export type BindingPolicy = {
   /** The nodes that have a target. */
   readonly targets: ReadonlySet<string>
+  readonly drift: DriftPolicy
   readonly settleMs: number
   readonly maxInFlightMs: number
 }
@@ -44,6 +52,12 @@ export type Binding = {
   /** Writes made since it last agreed; the more, the longer the next one waits. */
   readonly writes: number
   readonly writeAfter: number
+  /** Changed by somebody else, and left alone where it was found. */
+  readonly left: { readonly where: string | null } | null
+  /** Other bindings come first, or a word from the owner. */
+  readonly waits: boolean
+  /** When it was last seen to agree. */
+  readonly agreedAt: number | null
   readonly failures: number
   readonly polls: number
   readonly lastError: string | null
@@ -53,7 +67,11 @@ export type Binding = {
 }
 
 export type BindingEvent =
-  | { readonly kind: 'wanted'; readonly wanted: Wanted }
+  /** `waits`: other bindings come first; `released` ends that. */
+  | { readonly kind: 'wanted'; readonly wanted: Wanted; readonly waits: boolean }
+  | { readonly kind: 'released' }
+  /** An operator has seen what somebody else did: it may be put back. */
+  | { readonly kind: 'acknowledged' }
   | { readonly kind: 'observed'; readonly observation: Observation }
   | { readonly kind: 'applied'; readonly outcome: Outcome }
   | { readonly kind: 'tick' }
@@ -76,27 +94,51 @@ export type Instant = { readonly ms: number; readonly random: number }
 export type BindingStep = { readonly state: Binding; readonly effects: readonly BindingEffect[] }
 
 /** What an epoch begins with. */
-const untried = { attempts: 0, writes: 0, writeAfter: 0, failures: 0, polls: 0, lastError: null } as const
+const untried = {
+  ...{ attempts: 0, writes: 0, writeAfter: 0, failures: 0, polls: 0, lastError: null },
+  ...{ left: null, waits: false },
+} as const
 
-/** `settled`: it was when control stopped, so that finding it elsewhere is somebody else's doing. */
-export function beginBinding(wanted: Wanted | null, settled = false): Binding {
+export type Was = 'settled' | 'left' | 'unsettled'
+
+/**
+ * `was`: what it was when control stopped. Settled: finding it elsewhere is somebody else's doing. Left: that was found
+ * before, and is still not to be touched. `waits`: nobody has vouched for `wanted` since.
+ */
+export function beginBinding(wanted: Wanted | null, was: Was = 'unsettled', waits = false): Binding {
   return {
-    state: settled ? 'settled' : 'pending',
+    state: was === 'settled' ? 'settled' : was === 'left' ? 'drifted' : 'pending',
     wanted,
     call: null,
     recent: null,
     unsure: false,
     seen: null,
     ...untried,
+    left: was === 'left' ? { where: null } : null,
+    waits,
+    agreedAt: null,
     dueAt: null,
     lateCheckAt: null,
   }
 }
 
+/** Whether nothing is under way or wanted, so that the next look is only to see that it is still so. */
+export function isAtRest({ call, wanted, state, left, lateCheckAt }: Binding): boolean {
+  return (
+    call === null &&
+    lateCheckAt === null &&
+    (wanted === null || state === 'settled' || state === 'failed' || left !== null)
+  )
+}
+
 export function reconcile(policy: BindingPolicy, binding: Binding, event: BindingEvent, now: Instant): BindingStep {
   switch (event.kind) {
     case 'wanted':
-      return want(binding, event.wanted)
+      return want(policy, binding, event)
+    case 'released':
+      return release(binding)
+    case 'acknowledged':
+      return binding.left !== null ? resume({ ...binding, ...untried, state: 'pending' }) : stay(binding)
     case 'observed':
       return binding.call?.kind === 'observe' ? observed(policy, binding, event.observation, now) : stay(binding)
     case 'applied':
@@ -120,15 +162,23 @@ function observe(binding: Binding, ...before: BindingEffect[]): BindingStep {
   return stay({ ...binding, call: { kind: 'observe', epoch }, dueAt: null }, ...before, { kind: 'observe', epoch })
 }
 
-function want(binding: Binding, wanted: Wanted): BindingStep {
+/** Looks, unless a call is in flight, after which it looks anyway. */
+function resume(binding: Binding): BindingStep {
+  return binding.call === null ? observe(binding) : stay(binding)
+}
+
+function want(
+  policy: BindingPolicy,
+  binding: Binding,
+  { wanted, waits }: Extract<BindingEvent, { kind: 'wanted' }>,
+): BindingStep {
   if (binding.wanted !== null && wanted.epoch <= binding.wanted.epoch) return stay(binding)
-  const next: Binding = {
-    ...binding,
-    state: 'pending',
-    wanted,
-    ...untried,
-  }
-  return next.call === null ? observe(next) : stay(next)
+  if (binding.left !== null && policy.drift === 'freeze') return resume({ ...binding, wanted })
+  return resume({ ...binding, state: 'pending', wanted, ...untried, waits })
+}
+
+function release(binding: Binding): BindingStep {
+  return binding.waits ? resume({ ...binding, waits: false }) : stay(binding)
 }
 
 function observed(policy: BindingPolicy, before: Binding, observation: Observation, now: Instant): BindingStep {
@@ -159,7 +209,7 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
       }
       return stay({
         ...binding,
-        state: 'verifying',
+        state: binding.left === null ? 'verifying' : 'drifted',
         polls: binding.polls + 1,
         dueAt: now.ms + pollDelay(binding.polls),
       })
@@ -189,6 +239,9 @@ function settle(binding: Binding, wanted: Wanted, now: Instant): BindingStep {
     failures: 0,
     polls: 0,
     lastError: null,
+    left: null,
+    waits: false,
+    agreedAt: now.ms,
     lateCheckAt: late,
     dueAt: Math.min(late ?? Number.POSITIVE_INFINITY, now.ms + probeMs),
   }
@@ -206,12 +259,14 @@ type Write = {
 }
 
 function write({ policy, binding, wanted, token, observation }: Write, now: Instant): BindingStep {
-  const drift: BindingEffect[] = []
-  const where = whereOf(observation)
-  if (binding.state === 'settled') {
-    const text = `was changed by somebody else, and points at ${where ?? 'nothing'}; it is put back to ${wanted.node}`
-    drift.push({ kind: 'event', name: 'drift', text, detail: { observed: where, raw: { ...observation.raw } } })
+  if (binding.waits) return stay({ ...binding, dueAt: null })
+  const found = { policy, binding, wanted, token, observation }
+  // A write of ours may land as late as this, and is put right whatever is done about other people's.
+  const ours = binding.lateCheckAt !== null && observation.kind !== 'foreign'
+  if (binding.left !== null || (binding.state === 'settled' && policy.drift !== 'reassert' && !ours)) {
+    return leave(found, now)
   }
+  const drift = binding.state === 'settled' ? [driftEvent(found, 'reassert', now)] : []
   // Somebody keeps undoing our writes, or they have no effect: each next one waits longer.
   if (now.ms < binding.writeAfter) return stay({ ...binding, state: 'retrying', dueAt: binding.writeAfter }, ...drift)
   const writes = binding.writes + 1
@@ -227,6 +282,31 @@ function write({ policy, binding, wanted, token, observation }: Write, now: Inst
     lateCheckAt: Math.max(binding.lateCheckAt ?? 0, now.ms + policy.maxInFlightMs),
   }
   return stay(next, ...drift, { kind: 'apply', node: wanted.node, epoch: wanted.epoch, token })
+}
+
+/** Somebody else's change is said, once for each place it is found at, and stays. */
+function leave(found: Write, now: Instant): BindingStep {
+  const { policy, binding, observation } = found
+  const where = whereOf(observation)
+  const lastError = `points at ${where ?? 'nothing'}, and is left there`
+  const next: Binding = { ...binding, state: 'drifted', left: { where }, lastError, dueAt: now.ms + probeMs }
+  const isKnown = binding.left !== null && binding.left.where === where
+  return isKnown ? stay(next) : stay(next, driftEvent(found, policy.drift, now))
+}
+
+const remedies: Readonly<Record<DriftPolicy, (node: string) => string>> = {
+  reassert: (node) => `it is put back to ${node}`,
+  alert: (node) => `it is left there until the next move, or until an operator acknowledges it (${node} owns)`,
+  freeze: (node) => `nothing is written any more until an operator acknowledges it (${node} owns)`,
+}
+
+/** What was found, and since when it may have been so at most. */
+function driftEvent({ binding, wanted, observation }: Write, policy: DriftPolicy, now: Instant): BindingEffect {
+  const where = whereOf(observation)
+  const text = `was changed by somebody else, and points at ${where ?? 'nothing'}; ${remedies[policy](wanted.node)}`
+  const withinMs = binding.agreedAt === null ? null : Math.round(now.ms - binding.agreedAt)
+  const detail = { observed: where, raw: { ...observation.raw }, policy, withinMs }
+  return { kind: 'event', name: 'drift', text, detail }
 }
 
 function applied(before: Binding, call: Extract<Call, { kind: 'apply' }>, outcome: Outcome, now: Instant): BindingStep {
@@ -263,7 +343,7 @@ function alarm(
   event: Omit<Extract<BindingEffect, { kind: 'event' }>, 'kind'>,
   now: Instant,
 ): BindingStep {
-  const next: Binding = { ...binding, state: 'failed', lastError: event.text, dueAt: now.ms + probeMs }
+  const next: Binding = { ...binding, state: 'failed', lastError: event.text, dueAt: now.ms + failedMs }
   return binding.lastError === event.text ? stay(next) : stay(next, { kind: 'event', ...event })
 }
 
@@ -271,8 +351,14 @@ function describe(failure: Failure): string {
   return `${failure.code}: ${failure.message}`
 }
 
-/** How often a binding that has come to rest is looked at, in milliseconds: settled, failed, or wanted by nobody. */
-export const probeMs = 60_000
+/**
+ * How often a binding that has come to rest is looked at, in milliseconds: settled, left alone, or wanted by nobody.
+ * Short enough to keep the provider's connection open, so that a move is one round trip.
+ */
+export const probeMs = 30_000
+
+/** How often one is looked at that will not work until a person changes something, in milliseconds. */
+const failedMs = 60_000
 
 /**
  * How long reads may go on showing the state before a write of which nobody knows whether it happened, in milliseconds,

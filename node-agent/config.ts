@@ -11,6 +11,7 @@ import type { Check, ServiceCheck } from './checks/check.ts'
 import { checkSchema } from './config/checks.ts'
 import { type Endpoint, endpointSchema } from './config/fields.ts'
 import { type RouterService, refuseClashes, type Service, serviceSchema } from './config/services.ts'
+import { leaveMsOf } from './lapse.ts'
 import type { OnLost } from './link/lease.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
 import { type Centiseconds, type Microseconds, milliseconds } from './vrrp/time.ts'
@@ -39,6 +40,8 @@ export type ServiceRules = {
   readonly priority: number
   readonly checks: readonly ServiceCheck[]
   readonly onLost: OnLost
+  /** How long it takes to leave when its lease on control ends, in milliseconds. */
+  readonly leaveMs: number
   /** What it does when control says that another node owns the service while this one is active too. */
   readonly split: 'keep' | 'yield'
 }
@@ -151,9 +154,11 @@ function refuseLonely({ node, services, control, peers }: Parsed, context: z.Ref
     refuse(['peers', 'nodes', node], 'is this node itself', 'name the other nodes of its services only')
 }
 
-function toRules(name: string, { mode, priority, checks, onLost, ...service }: Service): ServiceRules {
-  const split = 'split' in service ? service.split : 'keep'
-  return { name, solo: mode === 'solo', priority, checks, onLost, split }
+function toRules(name: string, service: Service): ServiceRules {
+  const { priority, checks, onLost } = service
+  const rules = { name, priority, checks, onLost }
+  if (service.mode === 'solo') return { ...rules, solo: true, split: 'keep', leaveMs: 0 }
+  return { ...rules, solo: false, split: service.split, leaveMs: leaveMsOf(toRouter(name, service)) }
 }
 
 function toRouter(name: string, { preempt, interval, announce, ...service }: RouterService): VirtualRouter {

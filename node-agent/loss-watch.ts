@@ -1,10 +1,24 @@
 /** Watches the lease on control, polls peers while it is overdue or over, and says what becomes of each service. */
 import type { AgentConfig, ServiceRules } from './config.ts'
-import { type Lease, leaseAt, type PeerWord, pollEveryMs, type Verdict, whenLost } from './link/lease.ts'
+import {
+  type Lease,
+  leaseAt,
+  leaveAt,
+  type PeerWord,
+  pollEveryMs,
+  type Serving,
+  unbounded,
+  whenLost,
+} from './link/lease.ts'
 import type { Log } from './log.ts'
 import { createInquirer, type Inquirer } from './peers.ts'
 
-export type LossWatch = { readonly lease: () => Lease; readonly stop: () => void }
+export type LossWatch = {
+  readonly lease: () => Lease
+  /** Looks now: whoever may have slept does so before it says anything. */
+  readonly look: () => void
+  readonly stop: () => void
+}
 
 export type LossWatchOptions = {
   readonly config: AgentConfig
@@ -15,7 +29,8 @@ export type LossWatchOptions = {
   readonly confirmedAt: () => number | null
   readonly isActive: (service: string) => boolean
   readonly onLost: () => void
-  readonly onVerdict: (service: string, verdict: Verdict) => void
+  /** Each time that it changes, so with each answer of control. */
+  readonly onServing: (service: string, serving: Serving) => void
 }
 
 /** The longest pause between two looks, so that a suspended machine notices soon after it wakes. */
@@ -23,28 +38,34 @@ const lookEveryMs = 250
 
 type Watched = {
   readonly rules: ServiceRules
-  verdict: Verdict
+  serving: Serving
   readonly words: Map<string, PeerWord>
 }
 
 export function watchLoss(options: LossWatchOptions): LossWatch {
-  const { config, log, now, confirmedAt, isActive, onLost, onVerdict } = options
+  const { config, log, now, confirmedAt, isActive, onLost, onServing } = options
   const inquirer = createInquirer()
   const watched = config.services
     .filter(({ onLost: policy }) => policy !== 'hold')
-    .map((rules): Watched => ({ rules, verdict: 'keep', words: new Map() }))
+    .map((rules): Watched => ({ rules, serving: unbounded, words: new Map() }))
   let lease: Lease = 'none'
   let polledAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
+  let stopped = false
 
   const judge = (service: Watched): void => {
-    const { rules, words, verdict: before } = service
+    const { rules, words, serving: before } = service
+    const heardAt = confirmedAt()
     const peers = Object.keys(config.peers?.nodes ?? {}).map((node) => words.get(node))
     const active = isActive(rules.name)
-    const verdict = whenLost(before, { policy: rules.onLost, lease, active, peers, now: now() })
-    if (verdict === before) return
-    service.verdict = verdict
-    onVerdict(rules.name, verdict)
+    const serving = whenLost(before, {
+      policy: rules.onLost,
+      leaveAt: heardAt === null ? null : leaveAt(heardAt, rules.leaveMs),
+      ...{ active, peers, now: now() },
+    })
+    if (serving.verdict === before.verdict && serving.until === before.until) return
+    service.serving = serving
+    onServing(rules.name, serving)
   }
 
   const poll = (): void => {
@@ -55,6 +76,8 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
   }
 
   const look = (): void => {
+    clearTimeout(timer)
+    if (stopped) return
     const at = leaseAt(confirmedAt(), now())
     const before = lease
     lease = at.lease
@@ -66,12 +89,16 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
     if (lease !== 'overdue' && lease !== 'over') for (const { words } of watched) words.clear()
     else if (now() - polledAt >= pollEveryMs) poll()
     for (const service of watched) judge(service)
-    timer = setTimeout(look, Math.max(1, Math.min(lookEveryMs, (at.until ?? Number.POSITIVE_INFINITY) - now())))
+    const ends = watched.flatMap(({ serving: { verdict, until } }) => (verdict === 'yield' ? [] : [until]))
+    const nexts = [at.until, ...ends].map((until) => (until ?? Number.POSITIVE_INFINITY) - now())
+    timer = setTimeout(look, Math.max(1, Math.min(lookEveryMs, ...nexts)))
   }
   look()
   return {
     lease: () => lease,
+    look,
     stop: () => {
+      stopped = true
       clearTimeout(timer)
       inquirer.close()
     },

@@ -14,6 +14,7 @@ import { unknownHealth } from './checks/health.ts'
 import { type Runner, runChecks } from './checks/runner.ts'
 import type { AgentConfig } from './config.ts'
 import { type ControlLink, openControlLink } from './link/control-link.ts'
+import { freshForMs } from './link/outbox.ts'
 import { sinceBoot } from './linux/boot-clock.ts'
 import type { Log } from './log.ts'
 import { type LossWatch, watchLoss } from './loss-watch.ts'
@@ -33,7 +34,7 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   let checks: Runner | undefined
   let loss: LossWatch | undefined
   const healthOf = (check: string) => checks?.healthOf(check) ?? unknownHealth
-  const supervisor = createSupervisor(config, {
+  const plain = createSupervisor(config, {
     log,
     tellVrrp: (message) => child?.send(message),
     report: (services, occasion) => link?.report(services, occasion),
@@ -42,6 +43,7 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
     healthOf,
     now: sinceBoot,
   })
+  const supervisor = lookingFirst(plain, () => loss?.look())
   const overview = () => ({
     ...{ config, incarnation, supervisor, healthOf },
     connected: link?.connected() ?? false,
@@ -75,6 +77,18 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
     msg: polite ? 'resigned and stopped' : 'the VRRP process did not resign in time and was killed',
   })
   return polite ? 0 : 1
+}
+
+/** Whoever may have slept looks at its lease before it says anything, whatever wakes it. */
+function lookingFirst(supervisor: Supervisor, look: () => void): Supervisor {
+  const first =
+    <Heard extends unknown[]>(then: (...heard: Heard) => void) =>
+    (...heard: Heard): void => {
+      look()
+      then(...heard)
+    }
+  const { pulse, hear, command } = supervisor
+  return { ...supervisor, pulse: first(pulse), hear: first(hear), command: first(command) }
 }
 
 /** Undefined where all services are solo: then nothing here needs raw sockets, or root. */
@@ -121,12 +135,9 @@ function watchControl({ config, link, supervisor, log }: WatchInput): LossWatch 
     confirmedAt: link.confirmedAt,
     isActive: (service) => supervisor.services()[service]?.status.state === 'active',
     onLost: supervisor.controlLost,
-    onVerdict: supervisor.judged,
+    onServing: supervisor.judged,
   })
 }
-
-/** What is known of a service goes stale with the VRRP process that last said it: two heartbeats, and a slow machine. */
-const freshForMs = 2 * heartbeatMs + 500
 
 function peerAnswer(supervisor: Supervisor, service: string) {
   const known = supervisor.services()[service]

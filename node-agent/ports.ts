@@ -33,16 +33,23 @@ export type ToVrrp =
       readonly holding: readonly string[]
       /** What is said of each service now; a process that is started again must not forget it. */
       readonly standings: Readonly<Record<string, Standing>>
+      /** Until when each service may be served, in milliseconds since boot; null, or not named: without bound. */
+      readonly leases: Readonly<Record<string, number | null>>
       readonly realtime: boolean
     }
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
   | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
+  /** Replaces what was said of the service before. The process yields by itself then: its supervisor may be asleep. */
+  | { readonly kind: 'lease'; readonly service: string; readonly until: number | null }
   /** Answered by `status` with the same id, so that a hung process is not taken for a live one. */
   | { readonly kind: 'status'; readonly id: string }
   | { readonly kind: 'stop' }
 
-/** The VRRP process to its supervisor, one JSON line each. */
+/** A line from the VRRP process. `saidAt`, milliseconds since boot: either side may have slept since. */
+export type SaidByVrrp = { readonly saidAt: number; readonly message: FromVrrp }
+
+/** What the VRRP process says to its supervisor. */
 export type FromVrrp =
   | { readonly kind: 'started'; readonly realtime: boolean; readonly cleaned: readonly string[] }
   | { readonly kind: 'warning'; readonly message: string }

@@ -25,7 +25,8 @@ function reportOf({ status, since, solo, epochSeen }: Known): ServiceReport {
     ...(fault === null ? {} : { fault: fault.slice(0, 200) }),
     ...(solo ? { solo } : {}),
     ...(yielding ? { yielding } : {}),
-    ...(epochSeen === null ? {} : { epochSeen }),
+    // Said from the start: control tells owners only to those who show that they remember epochs.
+    epochSeen: epochSeen ?? 0,
     since,
   }
 }

@@ -13,9 +13,10 @@ import type { Health } from './checks/health.ts'
 import { standingOf } from './checks/priority.ts'
 import type { AgentConfig, ServiceRules } from './config.ts'
 import type { Occasion } from './link/control-link.ts'
-import type { Verdict } from './link/lease.ts'
+import { type Serving, unbounded } from './link/lease.ts'
+import { freshForMs } from './link/outbox.ts'
 import type { Log } from './log.ts'
-import type { FromVrrp, ToVrrp } from './ports.ts'
+import type { FromVrrp, SaidByVrrp, ToVrrp } from './ports.ts'
 import { type Known, reportsOf } from './reports.ts'
 import { refusesTakeOver, soloStatus } from './solo.ts'
 import { controlLost, hear, type Told, untold, yieldsBecause } from './told.ts'
@@ -32,7 +33,7 @@ export type SupervisorPorts = {
   /** The network may be back. */
   readonly hurry: () => void
   readonly healthOf: (check: string) => Health
-  /** Milliseconds that never jump. */
+  /** Milliseconds since boot. */
   readonly now: () => number
 }
 
@@ -45,7 +46,7 @@ export type ServiceOverview = Known & {
 export type Supervisor = {
   /** What a VRRP process that starts now must know. */
   readonly configuration: () => ToVrrp
-  readonly hear: (message: FromVrrp) => void
+  readonly hear: (said: SaidByVrrp) => void
   readonly vrrpDied: (how: string, restartInMs: number) => void
   /** Nothing runs any more; control is told so. */
   readonly stopped: () => void
@@ -54,8 +55,8 @@ export type Supervisor = {
   readonly checked: (check: string, health: Health) => void
   /** Control is lost for good, as far as anybody can tell. */
   readonly controlLost: () => void
-  /** What the loss of control makes of a service, each time that changes. */
-  readonly judged: (service: string, verdict: Verdict) => void
+  /** What the loss of control makes of a service, or would, and when: each time that changes. */
+  readonly judged: (service: string, serving: Serving) => void
   /** A heartbeat is due. */
   readonly pulse: () => void
   readonly services: () => Readonly<Record<string, ServiceOverview>>
@@ -66,7 +67,7 @@ export type VrrpOverview = {
   readonly discards: (FromVrrp & { readonly kind: 'status' })['discards']
   readonly realtime: boolean
   readonly restarts: number
-  /** When it last said what its routers do; null while none runs. */
+  /** When it last said what its routers do, in milliseconds since boot; null while none runs. */
   readonly heardAt: number | null
 }
 
@@ -75,7 +76,7 @@ type Service = {
   status: ServiceStatus
   since: string
   told: Told
-  verdict: Verdict
+  serving: Serving
   standing: Standing
 }
 
@@ -102,10 +103,12 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
       realtime: config.realtime,
       holding: work.held,
       standings: Object.fromEntries(routersOf(work).map(({ rules, standing }) => [rules.name, standing])),
+      leases: Object.fromEntries(routersOf(work).map(({ rules, serving }) => [rules.name, serving.until])),
     }),
-    hear: (message) => hearVrrp(work, message),
+    hear: (said) => hearVrrp(work, said),
     vrrpDied: (how, restartInMs) => noteDeath(work, how, restartInMs),
     stopped() {
+      work.vrrp = { ...work.vrrp, heardAt: null }
       for (const service of services.values()) service.status = unstarted(service)
       report(work)
     },
@@ -115,12 +118,9 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
       for (const service of services.values()) service.told = controlLost(service.told)
       restandAll(work)
     },
-    judged(name, verdict) {
+    judged(name, serving) {
       const service = services.get(name)
-      if (service === undefined) return
-      service.verdict = verdict
-      sayJudged(ports, service)
-      restand(work, service)
+      if (service !== undefined) judge(work, service, serving)
     },
     pulse() {
       // The process itself must answer: a supervisor that lives proves nothing about a process that hangs.
@@ -133,7 +133,7 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
 }
 
 function begin(rules: ServiceRules, ports: SupervisorPorts): Service {
-  const service = { rules, told: untold, verdict: 'keep' as const, since: new Date().toISOString() }
+  const service = { rules, told: untold, serving: unbounded, since: new Date().toISOString() }
   const standing = standingNow(service, ports)
   const status = rules.solo ? soloStatus(rules, standing, undefined) : unstarted({ rules, standing })
   return { ...service, standing, status }
@@ -146,10 +146,11 @@ function unstarted({ rules, standing }: Pick<Service, 'rules' | 'standing'>): Se
   return { state: 'initialize', priority, basePriority: rules.priority, yielding, fault: null, ...counters }
 }
 
-function standingNow({ rules, told, verdict }: Omit<Service, 'standing' | 'status'>, ports: SupervisorPorts): Standing {
+/** A virtual router yields to the end of its lease by itself, so nothing of that is in what is said of it. */
+function standingNow({ rules, told, serving }: Omit<Service, 'standing' | 'status'>, ports: SupervisorPorts): Standing {
   const { priority, checks, solo } = rules
   const checked = standingOf({ priority, checks, healthOf: ports.healthOf, unknownCounts: solo ? 'failed' : 'passed' })
-  return { ...checked, yielding: yieldsBecause(told, rules, verdict) !== null }
+  return { ...checked, yielding: yieldsBecause(told, rules, solo ? serving.verdict : 'keep') !== null }
 }
 
 /** Says what has changed of what is said of a service. `id`: of the command that the VRRP process is to answer. */
@@ -178,19 +179,26 @@ function enter(work: Work, service: Service): void {
   service.status = status
   if (status.state !== before.state) {
     service.since = new Date().toISOString()
-    const reason = status.fault ?? yieldsBecause(service.told, rules, service.verdict) ?? 'healthy'
+    const reason = status.fault ?? yieldsBecause(service.told, rules, service.serving.verdict) ?? 'healthy'
     const msg = `${rules.name}: ${before.state} to ${status.state} (${reason})`
     work.ports.log('info', { event: 'state', service: rules.name, from: before.state, to: status.state, reason, msg })
   }
   report(work)
 }
 
+/** What a VRRP process that hangs last said is no present truth, so nothing is reported of this node until it answers. */
 function report(work: Work, { answers = [], pulse = false }: Partial<Occasion> = {}): void {
+  const { heardAt } = work.vrrp
+  if (heardAt !== null && !isFresh(work, heardAt)) return
   const known = Object.fromEntries([...work.services].map(([name, service]) => [name, knownOf(service)]))
   work.ports.report(reportsOf(known), { answers, pulse })
 }
 
-function hearVrrp(work: Work, message: FromVrrp): void {
+function isFresh({ ports }: Work, saidAt: number): boolean {
+  return ports.now() - saidAt <= freshForMs
+}
+
+function hearVrrp(work: Work, { saidAt, message }: SaidByVrrp): void {
   const { log, result, hurry } = work.ports
   logMessage(log, message)
   switch (message.kind) {
@@ -207,11 +215,16 @@ function hearVrrp(work: Work, message: FromVrrp): void {
       result({ id: message.id, ok: message.ok, ...(message.reason ? { reason: message.reason } : {}) })
       return
     case 'status': {
+      // Said before this machine slept, or before this process was held up; what holds now must be asked again.
+      if (!isFresh(work, saidAt)) {
+        work.ports.tellVrrp({ kind: 'status', id: message.id ?? heartbeat })
+        return
+      }
       for (const [name, status] of Object.entries(message.services)) {
         const service = work.services.get(name)
         if (service !== undefined) service.status = status
       }
-      work.vrrp = { ...work.vrrp, discards: message.discards, heardAt: work.ports.now() }
+      work.vrrp = { ...work.vrrp, discards: message.discards, heardAt: saidAt }
       const { id } = message
       report(work, { answers: id === null || id === heartbeat ? [] : [id], pulse: id === heartbeat })
     }
@@ -279,7 +292,16 @@ function sayContested({ ports: { log } }: Work, { rules, told: { owner } }: Serv
   log('warn', { event: 'contested', service: rules.name, owner: owner.node, epoch: owner.epoch, msg })
 }
 
-function sayJudged({ log }: SupervisorPorts, { rules: { name, onLost }, verdict }: Service): void {
+function judge(work: Work, service: Service, serving: Serving): void {
+  const { rules, serving: before } = service
+  service.serving = serving
+  if (!rules.solo) work.ports.tellVrrp({ kind: 'lease', service: rules.name, until: serving.until })
+  if (serving.verdict === before.verdict) return
+  sayJudged(work.ports, service)
+  if (rules.solo) restand(work, service)
+}
+
+function sayJudged({ log }: SupervisorPorts, { rules: { name, onLost }, serving: { verdict } }: Service): void {
   const yields = verdict === 'yield'
   const msg = yields ? `${name} yields: control is lost (onLost: ${onLost})` : `${name} takes part again`
   log(yields ? 'warn' : 'info', { event: 'on-lost', service: name, onLost, verdict, msg })
@@ -303,6 +325,6 @@ function knownOf({ rules, status, since, told }: Service): Known {
 }
 
 function overviewOf(service: Service): ServiceOverview {
-  const { rules, told, verdict } = service
-  return { ...knownOf(service), yieldsBecause: yieldsBecause(told, rules, verdict), owner: told.owner }
+  const { rules, told, serving } = service
+  return { ...knownOf(service), yieldsBecause: yieldsBecause(told, rules, serving.verdict), owner: told.owner }
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { createLineDecoder, encodeLine } from './lines.ts'
-import { type FromVrrp, refusedExitCode, type ToVrrp } from './ports.ts'
+import { refusedExitCode, type SaidByVrrp, type ToVrrp } from './ports.ts'
 
 export type VrrpChild = {
   readonly send: (message: ToVrrp) => void
@@ -15,7 +15,7 @@ export type VrrpChild = {
 export type VrrpChildOptions = {
   /** Asked at each start, since a restart depends on what the dead process held. */
   readonly configuration: () => ToVrrp
-  readonly onMessage: (message: FromVrrp) => void
+  readonly onMessage: (said: SaidByVrrp) => void
   /** It died unasked and starts again after `restartInMs`. */
   readonly onDeath: (how: string, restartInMs: number) => void
   /** It said that it can't work here; it is not started again. */
@@ -49,7 +49,7 @@ export function startVrrpChild(options: VrrpChildOptions): VrrpChild {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     })
     child = started
-    const decode = createLineDecoder<FromVrrp>()
+    const decode = createLineDecoder<SaidByVrrp>()
     const pipe = pipeOf(started)
     pipe.setEncoding('utf8')
     pipe.on('data', (text: string) => decode(text).forEach(options.onMessage))

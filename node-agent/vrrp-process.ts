@@ -8,17 +8,20 @@
  *
  * Started by the supervisor with the pipe as descriptor 3.
  */
+import { createLeases, type Leases } from './lapse.ts'
 import { createLineDecoder, encodeLine } from './lines.ts'
+import { sinceBoot } from './linux/boot-clock.ts'
 import { SIGHUP, SIGINT, SIGTERM } from './linux/constants.ts'
 import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
 import { goRealtime } from './linux/realtime.ts'
 import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
 import { turn } from './perform.ts'
-import { type FromVrrp, refusedExitCode, type ToVrrp } from './ports.ts'
+import { type FromVrrp, refusedExitCode, type SaidByVrrp, type ToVrrp, type VrrpPorts } from './ports.ts'
 import { rehearse } from './rehearsal.ts'
 import { createEngine, type Engine, type Input } from './vrrp/engine.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
+import { after, earliest, milliseconds } from './vrrp/time.ts'
 import { formatAddress } from './wire/address.ts'
 
 type Configuration = ToVrrp & { readonly kind: 'configure' }
@@ -28,7 +31,10 @@ const supervisorFd = 3
 function main(): void {
   for (const signal of [SIGTERM, SIGINT, SIGHUP]) ignoreSignal(signal)
   const pipe = openPipe(supervisorFd)
-  const publish = (message: FromVrrp): void => pipe.write(encodeLine(message))
+  const publish = (message: FromVrrp): void => {
+    const said: SaidByVrrp = { saidAt: sinceBoot(), message }
+    pipe.write(encodeLine(said))
+  }
   const decode = createLineDecoder<ToVrrp>()
   const receive = (): ToVrrp[] | undefined => {
     const text = pipe.drain()
@@ -55,14 +61,15 @@ type Supervisor = {
 }
 
 function run(
-  { routers, holding, standings, realtime }: Configuration,
+  { routers, holding, standings, leases: leasesSaid, realtime }: Configuration,
   { pipe, early, receive, publish }: Supervisor,
 ): void {
   const warnings = realtime ? goRealtime() : []
   const statusAsked: string[] = []
+  const leases = createLeases({ routers, standings, leases: leasesSaid })
   const ports = openVrrpPorts({
     interfaces: [...new Set(routers.map((router) => router.interface))],
-    pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), statusAsked) },
+    pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), { leases, statusAsked }) },
     publish,
   })
   const held = new Set(holding)
@@ -74,12 +81,12 @@ function run(
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of warnings) publish({ kind: 'warning', message })
 
-  const engine = createEngine({ routers, holding: held, standings })
+  const engine = createEngine({ routers, holding: held, standings: leases.standings(sinceBoot()) })
   for (const input of ports.initialInputs()) engine.handle(input, ports.now())
-  loop(engine, ports, statusAsked)
+  loop(engine, leased(ports, leases), statusAsked)
 }
 
-function loop(engine: Engine, ports: LinuxVrrpPorts, statusAsked: string[]): void {
+function loop(engine: Engine, ports: VrrpPorts, statusAsked: string[]): void {
   for (;;) {
     turn(engine, ports)
     for (const id of statusAsked.splice(0)) {
@@ -87,6 +94,23 @@ function loop(engine: Engine, ports: LinuxVrrpPorts, statusAsked: string[]): voi
     }
     if (engine.finished()) return
     ports.wait(engine.nextDeadline())
+  }
+}
+
+/** The same ports, on which a lease that has ended is heard of before whatever came meanwhile, and is not slept past. */
+function leased(ports: VrrpPorts, leases: Leases): VrrpPorts {
+  return {
+    ...ports,
+    drain() {
+      const inputs = ports.drain()
+      return leases.nextEnd() === undefined ? inputs : [...leases.lapsed(sinceBoot()), ...inputs]
+    },
+    wait(deadline) {
+      const end = leases.nextEnd()
+      if (end === undefined) return ports.wait(deadline)
+      const endsIn = milliseconds(Math.max(0, end - sinceBoot()))
+      ports.wait(earliest(deadline, after(ports.now(), endsIn)))
+    },
   }
 }
 
@@ -100,12 +124,13 @@ function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]
 function inputsFrom(
   early: readonly ToVrrp[],
   received: readonly ToVrrp[] | undefined,
-  statusAsked: string[],
+  { leases, statusAsked }: { readonly leases: Leases; readonly statusAsked: string[] },
 ): Input[] | undefined {
   return (
     received &&
     [...early, ...received].flatMap((command): Input[] => {
       if (command.kind === 'status') statusAsked.push(command.id)
+      if (command.kind === 'standing' || command.kind === 'lease') return leases.hear(command, sinceBoot())
       return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
     })
   )

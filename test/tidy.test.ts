@@ -20,7 +20,7 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 const pure = (name: string): boolean =>
   /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
   [
-    ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'told', 'solo'].map(
+    ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'lapse', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,
     ),
     ...['decide', 'decision', 'edge/known', 'edge/route', 'operation', 'plan', 'reconcile', 'seeing/trace'].map(
@@ -58,17 +58,19 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^control\/edge\//, may: /^(cloudflare:|zod$|control\/edge\/)/ },
   {
     who: /^control\/worker\//,
-    may: /^(cloudflare:|zod$|hono|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
+    may: /^(cloudflare:|zod$|hono|package\.json$|control\/(?!node\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   {
     who: /^control\//,
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
-  { who: /^adapters\/(adapter|memory)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
+  { who: /^adapters\/(adapter|memory|failures|documentation|data)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
+  { who: /^adapters\/(http|secret)\.ts$/, may: /^(zod$|#runtime\/|adapters\/(adapter|failures)\.ts$)/ },
+  { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {
     who: /^adapters\/([^/]+)\//,
-    may: /^(zod$|@aws-sdk\/|@smithy\/|#aws-eip\/|adapters\/adapter\.ts$|adapters\/[^/]+\/)/,
+    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare$|#(aws|rfc2136|runtime)\/|adapters\/)/,
   },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
@@ -76,9 +78,11 @@ const directions: { who: RegExp; may: RegExp }[] = [
 /** A library or binding that one place owns. */
 const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^koffi$/, only: /^node-agent\/linux\/libc\.ts$/ },
-  { module: /^node:sqlite$/, only: /^control\/node\/node-sqlite\.ts$/ },
+  { module: /^node:sqlite$/, only: /^(control\/node\/node-sqlite|infra\/lab\/dns\/servers)\.ts$/ },
   { module: /^cloudflare:/, only: /^control\/(worker|edge)\// },
-  { module: /^@aws-sdk\//, only: /^adapters\/aws-/ },
+  { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
+  { module: /^undici$/, only: /^adapters\/runtime\/node\// },
+  { module: /^cloudflare$/, only: /^adapters\/cloudflare/ },
   { module: /^infra\//, only: /^(infra\/|control\/cli\/demo)/ },
 ]
 

@@ -7,7 +7,7 @@
 
 import type { Clock } from '../core/ports.ts'
 import type { Store, TokenRecord } from '../store/store.ts'
-import { type Authenticate, createAuthenticate, type Digest, hashToken, hex } from './auth.ts'
+import { type Authenticate, createAuthenticate, type Digest, hashToken, hex, shortHash } from './auth.ts'
 
 export type Tokens = {
   readonly authenticate: Authenticate
@@ -23,10 +23,10 @@ export type Tokens = {
 
 type TokenStore = Pick<Store, 'tokens' | 'addToken' | 'removeToken'>
 
-/** What is stored, by id and by hash. */
+/** What is stored, by id and by how its hash begins. */
 type Known = {
   readonly byId: ReadonlyMap<string, TokenRecord>
-  readonly byHash: ReadonlyMap<string, TokenRecord>
+  readonly byShortHash: ReadonlyMap<string, readonly TokenRecord[]>
 }
 
 export function createTokens(store: TokenStore, clock: Pick<Clock, 'wall'>, digest: Digest = hashToken): Tokens {
@@ -36,7 +36,7 @@ export function createTokens(store: TokenStore, clock: Pick<Clock, 'wall'>, dige
     const tokens = store.tokens()
     return {
       byId: new Map(tokens.map((token) => [token.id, token])),
-      byHash: new Map(tokens.map((token) => [token.hash, token])),
+      byShortHash: Map.groupBy(tokens, ({ hash }) => shortHash(hash)),
     }
   }
   const all = (): Known => {
@@ -45,18 +45,17 @@ export function createTokens(store: TokenStore, clock: Pick<Clock, 'wall'>, dige
   }
   const isValid = ({ expiresAt }: TokenRecord): boolean =>
     expiresAt === null || Date.parse(expiresAt) > clock.wall().getTime()
-  const ifValid = (token: TokenRecord | undefined): TokenRecord | undefined =>
-    token !== undefined && isValid(token) ? token : undefined
   const remove = async (id: string): Promise<void> => {
     await store.removeToken(id)
     known = null
     for (const listener of listeners) listener(id)
   }
   return {
-    authenticate: createAuthenticate(digest, (hash) => ifValid(all().byHash.get(hash))),
+    authenticate: createAuthenticate(digest, (short) => (all().byShortHash.get(short) ?? []).filter(isValid)),
     list: () => [...all().byId.values()],
     isValid: (id) => {
-      return ifValid(all().byId.get(id)) !== undefined
+      const token = all().byId.get(id)
+      return token !== undefined && isValid(token)
     },
     add: async (token) => {
       // What has expired is of no more use; cleared away here, tokens that are made every day do not pile up.

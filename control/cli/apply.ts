@@ -73,7 +73,9 @@ async function makePlan(wanted: ReadonlyMap<string, unknown>, options: Options):
 
 /** Services that were declared over the API and are in no file. */
 async function surplus(wanted: ReadonlyMap<string, unknown>, options: Options): Promise<Step[]> {
-  const { services } = (await callControl(options, 'GET', '/v1/services')) as { services: { service: string }[] }
+  const { services } = (await callControl(options, 'GET', '/v1/services', { has: ['services'] })) as {
+    services: { service: string }[]
+  }
   const steps: Step[] = []
   for (const { service } of services.filter(({ service }) => !wanted.has(service))) {
     const known = await fetchDeclaration(service, options)
@@ -88,7 +90,8 @@ type Known = { readonly origin: 'file' | 'api'; readonly declaration: unknown; r
 
 async function fetchDeclaration(service: string, options: Options): Promise<Known | null> {
   try {
-    const { body, etag } = await askControl(options, 'GET', `${pathOf(service)}/declaration`)
+    const path = `${pathOf(service)}/declaration`
+    const { body, etag } = await askControl(options, 'GET', path, { has: ['origin', 'declaration'] })
     const { origin, declaration } = body as Omit<Known, 'etag'>
     return { origin, declaration, etag }
   } catch (error) {
@@ -107,7 +110,7 @@ async function perform(step: Step, options: Options, { dryRun }: { readonly dryR
     ...(options.reason === undefined ? {} : { reason: options.reason }),
   })
   const path = `${pathOf(service)}${query.size > 0 ? `?${query}` : ''}`
-  const question = { headers: condition, ...(action === 'delete' ? {} : { body: declaration }) }
+  const question = { has: ['service'], headers: condition, ...(action === 'delete' ? {} : { body: declaration }) }
   await askControl(options, action === 'delete' ? 'DELETE' : 'PUT', path, question).catch((error: unknown) => {
     if (!(error instanceof RefusedError)) throw error
     const { message, status } = error

@@ -6,7 +6,6 @@
 import { createWriteStream, existsSync, linkSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseError, verifyDatabase } from '../node/node-sqlite.ts'
 import { type Access, streamControl } from './client.ts'
@@ -17,16 +16,16 @@ type Options = Access & { readonly force?: boolean }
 export async function runBackupCommand(file: string, { force = false, ...access }: Options): Promise<void> {
   if (!existsSync(dirname(resolve(file)))) throw new UsageError(`${file}: there is no such folder`)
   refuseExisting(file, force)
-  const stream = await streamControl(access, '/v1/backup')
+  const stream = await streamControl(access, '/v1/backup', 'application/vnd.sqlite3')
   const partial = `${file}.partial-${crypto.randomUUID()}`
   try {
-    await pipeline(Readable.fromWeb(stream as never), createWriteStream(partial, { flags: 'wx', mode: 0o600 }))
+    await pipeline(stream, createWriteStream(partial, { flags: 'wx', mode: 0o600 }))
     verifyDatabase(partial)
     await flush(partial)
     give(partial, file, force)
     await flush(dirname(resolve(file)))
   } catch (error) {
-    throw failureOf(error, { partial, file })
+    throw failureOf(error, file)
   } finally {
     rmSync(partial, { force: true })
   }
@@ -49,12 +48,12 @@ async function flush(path: string): Promise<void> {
   await handle.close()
 }
 
-function failureOf(error: unknown, { partial, file }: { readonly partial: string; readonly file: string }): Error {
+function failureOf(error: unknown, file: string): Error {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EEXIST') return new UsageError(`${file}: is there already: name another file, or give --force`)
   if (code === 'ENOSPC') return new CommandError(`${file}: the disk is full: make room, or name a file elsewhere`)
   if (error instanceof DatabaseError) {
-    return new CommandError(`${message.replace(partial, file)}: what control sent is no whole backup; try again`)
+    return new CommandError(`${file}: what control sent is no whole backup, so it was thrown away: try again`)
   }
   return new CommandError(`${file}: ${message}`)
 }

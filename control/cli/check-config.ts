@@ -2,13 +2,16 @@
 import { isNode, LineCounter, parse, parseDocument } from 'yaml'
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/config-file.ts'
 import { loadControlConfig } from '../node/load-config.ts'
-import { tlsProblems } from '../node/tls.ts'
+import type { Tls } from '../node/tls.ts'
 import { readAgentFile, readText } from './files.ts'
 
 type Options = { readonly elsewhere?: boolean; readonly json?: boolean }
 
-export function runCheckConfigCommand(files: readonly string[], { elsewhere = false, json = false }: Options): void {
-  const problems = files.flatMap((file) => check(file, elsewhere))
+export async function runCheckConfigCommand(
+  files: readonly string[],
+  { elsewhere = false, json = false }: Options,
+): Promise<void> {
+  const problems = (await Promise.all(files.map((file) => check(file, elsewhere)))).flat()
   if (json) process.stdout.write(`${JSON.stringify({ problems })}\n`)
   else {
     for (const problem of problems) process.stderr.write(`${describeProblem(problem)}\n`)
@@ -18,10 +21,13 @@ export function runCheckConfigCommand(files: readonly string[], { elsewhere = fa
   if (problems.length > 0) process.exitCode = 2
 }
 
-function check(file: string, elsewhere: boolean): readonly ConfigProblem[] {
+async function check(file: string, elsewhere: boolean): Promise<readonly ConfigProblem[]> {
   const text = readText(file)
   try {
-    if (kindOf(text) === 'control') return checkControl(file, text, elsewhere)
+    if (kindOf(text) === 'control') {
+      const { config } = await loadControlConfig(file)
+      return config.tls === null || elsewhere ? [] : await checkTls(file, text, config.tls)
+    }
     readAgentFile(file, text, { elsewhere })
     return []
   } catch (error) {
@@ -30,10 +36,9 @@ function check(file: string, elsewhere: boolean): readonly ConfigProblem[] {
   }
 }
 
-/** `elsewhere`: the certificate is on that other machine as well. */
-function checkControl(file: string, text: string, elsewhere: boolean): readonly ConfigProblem[] {
-  const { tls } = loadControlConfig(file)
-  if (tls === null || elsewhere) return []
+/** The certificate and its key, as control would read them at its start, and whether anybody would still accept them. */
+async function checkTls(file: string, text: string, tls: Tls): Promise<readonly ConfigProblem[]> {
+  const { tlsProblems } = await import('../node/tls.ts')
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   return tlsProblems(tls, file, new Date()).map(({ key, reason }) => {
@@ -68,7 +73,7 @@ const telling: Readonly<Record<'agent' | 'control', { file: readonly string[]; s
     service: ['interface', 'vrid', 'priority', 'addresses', 'interval', 'preempt', 'mode', 'checks'],
   },
   control: {
-    file: ['listen', 'database', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],
+    file: ['listen', 'database', 'adapters', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],
     service: ['bindings', 'sites', 'nodes', 'confirm', 'failback', 'flap', 'higherEpoch', 'hosts', 'origins', 'probe'],
   },
 }

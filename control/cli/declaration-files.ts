@@ -8,9 +8,10 @@
 import { readFileSync } from 'node:fs'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { adapterNames, adapterSchemaOf } from '../../adapters/registry.ts'
+import { ownAdapters } from '../adapters.ts'
 import { ConfigError, type ConfigProblem, readGiven } from '../config/config-file.ts'
-import { dotted, schemasAt } from '../config/config-issues.ts'
+import { dotted } from '../config/config-issues.ts'
+import { whyNotOverApi } from '../config/over-api.ts'
 import { type AnyAdapterSchema, serviceSchema } from '../config/service-config.ts'
 import { nameSchema } from '../contract.ts'
 import { readText } from './files.ts'
@@ -27,7 +28,7 @@ type Input = {
 export function readDeclarationFiles({
   files,
   environment,
-  adapters = adapterNames.map((name) => adapterSchemaOf(name)!),
+  adapters = ownAdapters.schemas,
 }: Input): ReadonlyMap<string, unknown> {
   const schema = z.strictObject({ services: z.record(nameSchema, serviceSchema(adapters)) })
   const found = new Map<string, Found>()
@@ -72,8 +73,8 @@ type Document = { readonly file: string; readonly given: unknown; lineOf(path: r
 
 function secretsIn(schema: z.ZodType, { file, given, lineOf }: Document): ConfigProblem[] {
   const look = (value: unknown, path: readonly PropertyKey[]): ConfigProblem[] => {
-    if (schemasAt(schema, path, given).some((candidate) => candidate.meta()?.secret === true)) {
-      const message = 'is a secret, which control would store in clear'
+    const message = whyNotOverApi(schema, path, given, value)
+    if (message !== null) {
       const hint = "declare this service in control's configuration file, which names the environment instead"
       return [{ file, line: lineOf(path), key: dotted(path), message, hint }]
     }

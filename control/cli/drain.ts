@@ -12,7 +12,7 @@ export async function runDrainCommand(node: string, options: Options): Promise<v
   const { reason, wait = false, json = false } = options
   const path = `/v1/nodes/${encodeURIComponent(node)}/drain`
   const body = reason === undefined ? {} : { reason }
-  const answer = (await callControl(options, 'PUT', path, { body })) as { operations: Operation[] }
+  const answer = (await callControl(options, 'PUT', path, { has: ['operations'], body })) as { operations: Operation[] }
   const operations = wait ? await followOperations(answer.operations, { ...options, quiet: json }) : answer.operations
   if (json) process.stdout.write(`${JSON.stringify({ ...answer, operations })}\n`)
   const stuck = (await ownedBy(node, options)).filter(
@@ -27,7 +27,9 @@ export async function runDrainCommand(node: string, options: Options): Promise<v
 }
 
 async function ownedBy(node: string, access: Access): Promise<ServiceView[]> {
-  const { services } = (await callControl(access, 'GET', '/v1/services')) as { services: ServiceView[] }
+  const { services } = (await callControl(access, 'GET', '/v1/services', { has: ['services'] })) as {
+    services: ServiceView[]
+  }
   return services.filter(({ owner }) => owner?.node === node)
 }
 
@@ -50,6 +52,7 @@ function describe(node: string, { operations, stuck, wait }: Drained): string {
 
 export async function runUndrainCommand(node: string, options: Omit<Options, 'wait'>): Promise<void> {
   const query = options.reason === undefined ? '' : `?reason=${encodeURIComponent(options.reason)}`
-  const answer = await callControl(options, 'DELETE', `/v1/nodes/${encodeURIComponent(node)}/drain${query}`)
+  const path = `/v1/nodes/${encodeURIComponent(node)}/drain${query}`
+  const answer = await callControl(options, 'DELETE', path, { has: ['node', 'drain'] })
   process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${node} takes part again\n`)
 }

@@ -2,11 +2,18 @@
  * The audit trail as it grows: server-sent events (WHATWG HTML §9.2), taken up again after a lost connection where
  * they ended, so that no event is missed or given twice.
  */
-import type { IncomingMessage } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
 import type { EventRecord } from '../store/store.ts'
-import { type Access, controlUrl, headersFor, problemOf, unreachableControl } from './client.ts'
-import { mayPass, RefusedError } from './failure.ts'
+import {
+  type Access,
+  callControl,
+  controlUrl,
+  headersFor,
+  noControl,
+  readRefusal,
+  unreachableControl,
+} from './client.ts'
+import { mayPass } from './failure.ts'
 
 export type Following = {
   /** Begins after this event. */
@@ -20,6 +27,12 @@ export type Following = {
   /** It stands again. */
   readonly onResumed: () => void
   readonly signal: AbortSignal
+}
+
+/** The id of the newest event there is: what happens from now on comes after it. */
+export async function newestEvent(access: Access, signal?: AbortSignal): Promise<number> {
+  const path = `/v1/events?since=${Number.MAX_SAFE_INTEGER}&limit=1`
+  return ((await callControl(access, 'GET', path, { has: ['next'], signal })) as { next: number }).next
 }
 
 /** Before a lost connection is tried again, in milliseconds: the first time soon, then at a pace that does no harm. */
@@ -75,7 +88,11 @@ function readStream(access: Access, { since, service, signal, opened, take }: Re
     const sent = request({ ...urlToHttpOptions(url), headers, signal, timeout: silenceMs }, (response) => {
       response.setEncoding('utf8')
       response.on('error', fail)
-      if (response.statusCode !== 200) return void readRefusal(response).then(reject)
+      if (response.statusCode !== 200) return void readRefusal(response).then(reject, fail)
+      if (response.headers['content-type'] !== 'text/event-stream') {
+        sent.destroy()
+        return reject(noControl(url.origin))
+      }
       opened()
       response.on('data', createReader(take))
       response.on('end', () => fail(new Error('it ended the stream')))
@@ -84,13 +101,6 @@ function readStream(access: Access, { since, service, signal, opened, take }: Re
     sent.on('error', fail)
     sent.end()
   })
-}
-
-async function readRefusal(response: IncomingMessage): Promise<RefusedError> {
-  const { statusCode: status = 0, headers } = response
-  let text = ''
-  for await (const piece of response) text += piece
-  return new RefusedError(problemOf({ status, location: headers.location, text }), status)
 }
 
 /** One server-sent event; without data it only says how far the reader has come. */

@@ -1,7 +1,7 @@
 /** `holdfast events`: the audit trail, oldest first; with `--follow` as it grows. */
 import type { EventRecord } from '../store/store.ts'
 import { type Access, callControl } from './client.ts'
-import { followEvents } from './event-follower.ts'
+import { followEvents, newestEvent } from './event-follower.ts'
 import { UsageError } from './failure.ts'
 
 type Options = Access & {
@@ -13,24 +13,38 @@ type Options = Access & {
   readonly json?: boolean
 }
 
-export async function runEventsCommand(options: Options): Promise<void> {
-  const limit = limitOf(options)
+export async function runEventsCommand(given: Options): Promise<void> {
+  const limit = limitOf(given)
+  const stop = new AbortController()
+  const options: Asking = { ...given, signal: stop.signal }
+  let printed = 0
   const print = (event: EventRecord): void => {
+    printed += 1
     process.stdout.write(`${options.json ? JSON.stringify(event) : describe(event)}\n`)
   }
-  const stop = new AbortController()
   // Before the first page is asked for, so that Ctrl-C ends it politely from the beginning.
   if (options.follow === true) {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   }
   const newest = limit !== undefined && options.since === undefined
-  const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
-  if (options.follow === true && !stop.signal.aborted) await follow(options, { since: last, print, stop })
+  try {
+    const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
+    // On standard error, since a mistyped name and a service without events look alike.
+    if (printed === 0 && !options.json && !options.follow) process.stderr.write('holdfast: there are no such events\n')
+    if (options.follow === true) await follow(options, { since: last, print, stop })
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+  }
 }
+
+type Asking = Options & { readonly signal: AbortSignal }
 
 type Printing = { readonly limit: number | undefined; readonly print: (event: EventRecord) => void }
 
 function limitOf({ limit, since, follow }: Options): number | undefined {
+  if (since !== undefined && !/^\d{1,15}$/.test(since)) {
+    throw new UsageError(`--since ${since} is not the number of an event, which is what begins its line; write 4711`)
+  }
   // Whoever begins to follow wants to know where he has come in, and not all that ever was.
   if (limit === undefined) return follow === true && since === undefined ? 10 : undefined
   if (/^\d{1,9}$/.test(limit)) return Number(limit)
@@ -38,7 +52,7 @@ function limitOf({ limit, since, follow }: Options): number | undefined {
 }
 
 /** What follows `--since`, to its end or to the limit. Returns how far that went. */
-async function printSince(options: Options, { limit, print }: Printing): Promise<number> {
+async function printSince(options: Asking, { limit, print }: Printing): Promise<number> {
   let since = options.since ?? '0'
   let left = limit ?? Number.POSITIVE_INFINITY
   for (;;) {
@@ -55,8 +69,8 @@ async function printSince(options: Options, { limit, print }: Printing): Promise
 }
 
 /** Looks back in steps that double, until there are enough. */
-async function printNewest(options: Options, { limit = 0, print }: Printing): Promise<number> {
-  const { next: last } = await page(options, String(Number.MAX_SAFE_INTEGER))
+async function printNewest(options: Asking, { limit = 0, print }: Printing): Promise<number> {
+  const last = await newestEvent(options, options.signal)
   let found: EventRecord[] = []
   let before = last + 1
   for (let step = limit; found.length < limit && before > 1; step *= 2) {
@@ -68,7 +82,7 @@ async function printNewest(options: Options, { limit = 0, print }: Printing): Pr
   return last
 }
 
-async function between(options: Options, since: number, before: number): Promise<EventRecord[]> {
+async function between(options: Asking, since: number, before: number): Promise<EventRecord[]> {
   const found: EventRecord[] = []
   for (let from = since; from < before - 1; ) {
     const { events, next } = await page(options, String(from))
@@ -79,10 +93,13 @@ async function between(options: Options, since: number, before: number): Promise
   return found
 }
 
-async function page(options: Options, since: string): Promise<{ events: EventRecord[]; next: number }> {
+async function page(options: Asking, since: string): Promise<{ events: EventRecord[]; next: number }> {
   const service = options.service === undefined ? '' : `&service=${encodeURIComponent(options.service)}`
   const path = `/v1/events?since=${encodeURIComponent(since)}&limit=1000${service}`
-  return (await callControl(options, 'GET', path)) as { events: EventRecord[]; next: number }
+  return (await callControl(options, 'GET', path, { has: ['events', 'next'], signal: options.signal })) as {
+    events: EventRecord[]
+    next: number
+  }
 }
 
 const concerns = ({ node }: EventRecord, options: Options): boolean =>

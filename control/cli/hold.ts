@@ -12,7 +12,7 @@ export async function runHoldCommand(service: string, options: Options): Promise
 
 export async function runReleaseCommand(service: string, options: Options): Promise<void> {
   const query = options.reason === undefined ? '' : `?reason=${encodeURIComponent(options.reason)}`
-  const view = (await callControl(options, 'DELETE', `${pathOf(service)}/hold${query}`)) as ServiceView
+  const view = (await callControl(options, 'DELETE', `${pathOf(service)}/hold${query}`, { has })) as ServiceView
   print(options, view, `${service} moves by itself again`)
 }
 
@@ -22,11 +22,14 @@ export async function runAcknowledgeCommand(service: string, options: Options): 
   print(options, view, `control goes on with ${service}${epoch}`)
 }
 
+/** What every service has that is read here. */
+const has = ['service', 'owner'] as const
+
 const pathOf = (service: string): string => `/v1/services/${encodeURIComponent(service)}`
 
 async function ask(method: string, path: string, options: Options): Promise<ServiceView> {
   const body = options.reason === undefined ? {} : { reason: options.reason }
-  return (await callControl(options, method, path, { body })) as ServiceView
+  return (await callControl(options, method, path, { has, body })) as ServiceView
 }
 
 function print({ json = false }: Options, view: ServiceView, text: string): void {

@@ -2,7 +2,7 @@
 import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
-import { adapterNames } from '../../adapters/registry.ts'
+import { builtIn } from '../../adapters/registry.ts'
 import { readAgentConfig } from '../../node-agent/config.ts'
 import { ConfigError } from '../config/config-file.ts'
 import type { Refusal } from '../import/draft.ts'
@@ -21,7 +21,7 @@ type Options = {
 export function runImportCommand(file: string, { output, force = false, configId, json = false }: Options): void {
   const imported = importKeepalived(
     { file, text: readText(file) },
-    { find: findFiles, peek, configId: configId ?? hostname(), adapters: adapterNames, judge },
+    { find: findFiles, peek, configId: configId ?? hostname(), adapters: builtIn.names, judge },
   )
   if (imported.kind === 'broken') {
     for (const { file, line, message } of imported.problems) process.stderr.write(`${file}:${line}: ${message}\n`)

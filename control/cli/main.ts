@@ -23,9 +23,14 @@ async function main(): Promise<number> {
   }
 }
 
-// Whoever reads our output may leave early (`| head`); that is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
-})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // A daemon's log looks after itself: nobody who reads it ends the daemon by leaving.
+    if (stream.listenerCount('error') > 1) return
+    // Whoever reads our output may leave early (`| head`); that is no failure of ours. A full disk is one.
+    if (code === 'EPIPE') process.exit(process.exitCode ?? 0)
+    if (stream === process.stdout) process.stderr.write(`holdfast: its output cannot be written: ${message}\n`)
+    process.exit(1)
+  })
+}
 process.exitCode = await main()

@@ -19,7 +19,7 @@ stands what is wrong and, after an arrow, the next step; the worst comes first. 
 whole cluster does, without one what the agent of this machine does.`,
     examples: [
       ['holdfast status', 'all services of the control in HOLDFAST_URL, or of the local agent'],
-      ['holdfast status web --watch', 'stay, and show what changes'],
+      ['holdfast status web --watch', 'stay, and show what changes as it does'],
       ['holdfast status --socket /run/holdfast/agent.sock', 'ask the local agent though a control is named'],
       [`holdfast status --json | jq '.[] | select(.phase != "settled")'`, 'for scripts'],
     ],
@@ -178,6 +178,41 @@ it; what they do on the LAN never waits for control.`,
 the copy is complete and was checked. The token must be an admin's.`,
     examples: [['holdfast control backup /var/backups/holdfast.db', '']],
   },
+  adapters: {
+    summary: 'what bindings can be, what they need, and whether they could move',
+    description: `An adapter is what moves one kind of thing outside: an address, a route, a record. These commands say which
+there are and how each is configured, what control's credentials must allow, and whether a move would be permitted now.`,
+    examples: [['holdfast adapters show aws-eip', 'its keys, with an example']],
+  },
+  'adapters list': {
+    summary: 'list the kinds of binding',
+    description: 'Lists every adapter, and what it moves.',
+    examples: [['holdfast adapters list', '']],
+  },
+  'adapters show': {
+    summary: 'show how a kind of binding is configured',
+    description:
+      'Shows the keys of an adapter and of its targets, with types and defaults, and an example to start from.',
+    examples: [['holdfast adapters show rfc2136', '']],
+  },
+  'adapters policy': {
+    summary: 'print the least that credentials must allow',
+    description: `Prints what control's credentials must be allowed for the bindings of a configuration, and nothing more: one
+IAM policy for all of AWS, and for others what to grant in their own words. It asks nobody, and needs no credentials.`,
+    examples: [
+      ['holdfast adapters policy --config control.yaml', 'for all services'],
+      ['holdfast adapters policy --config control.yaml --json | jq .aws', 'only the IAM document'],
+    ],
+  },
+  'adapters preflight': {
+    summary: 'try whether every move would be permitted, changing nothing',
+    description: `Tries, with the credentials that this shell has, whether everything the bindings of a configuration name
+exists, and whether each move would be permitted: by dry runs and by reading. Control does the same by itself at start
+and each hour, and holdfast status says what it found. What cannot be tried without doing it is listed as untried.`,
+    examples: [['holdfast adapters preflight --config control.yaml', 'before a change of credentials goes live']],
+    done: 'nothing failed that could be tried',
+    failed: 'something would fail; each line says what to do',
+  },
   import: {
     summary: 'write an agent configuration from keepalived’s',
     description: `Reads a keepalived.conf and what it includes, and writes an agent's configuration that does the same. What it could
@@ -186,8 +221,10 @@ not carry over, or only with a change, is said line by line on standard error.`,
     failed: 'nothing in it could be carried over',
   },
   completion: {
-    summary: 'print a script that completes commands and flags',
-    description: 'Prints a script for your shell that completes commands and flags when you press the tab key.',
+    summary: 'print a script that completes commands, flags and names',
+    description: `Prints a script for your shell that completes commands, flags and files when you press the tab key, and the names
+of services, nodes and moves: those of the control that the line or the environment names. Where that does not answer within
+half a second no name is offered.`,
     examples: [
       ['source <(holdfast completion bash)', 'in ~/.bashrc; zsh likewise'],
       ['holdfast completion fish > ~/.config/fish/completions/holdfast.fish', ''],

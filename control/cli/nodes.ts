@@ -6,7 +6,7 @@ import { ago, table } from './table.ts'
 type Options = Access & { readonly json?: boolean }
 
 export async function runNodesCommand(options: Options): Promise<void> {
-  const { body, atMs } = await askControl(options, 'GET', '/v1/nodes')
+  const { body, atMs } = await askControl(options, 'GET', '/v1/nodes', { has: ['nodes'] })
   const { nodes } = body as { nodes: NodeView[] }
   if (options.json) process.stdout.write(`${JSON.stringify(nodes)}\n`)
   else if (nodes.length === 0) process.stdout.write('no node has ever reported: give an agent control: {url, token}\n')

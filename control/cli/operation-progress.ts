@@ -19,6 +19,9 @@ const atOnce = 10
 /** How long a control that does not answer, such as one that restarts, is asked again, in milliseconds. */
 const patienceMs = 60_000
 
+/** What every operation has that is read here. */
+export const operationKeys = ['id', 'service', 'status', 'steps'] as const
+
 /** The operations as they ended, in the order given. */
 export async function followOperations(first: readonly Operation[], watching: Watching): Promise<Operation[]> {
   const known = new Map(first.map((operation) => [operation.id, operation]))
@@ -62,7 +65,10 @@ async function look(running: readonly Operation[], access: Access): Promise<Oper
 }
 
 async function ask(access: Access, id: string, query: string): Promise<Operation> {
-  return (await callControl(access, 'GET', `/v1/operations/${id}${query}`, { waitMs: lookMs })) as Operation
+  return (await callControl(access, 'GET', `/v1/operations/${id}${query}`, {
+    has: operationKeys,
+    waitMs: lookMs,
+  })) as Operation
 }
 
 async function patiently<T>(attempt: () => Promise<T>): Promise<T> {

@@ -1,18 +1,24 @@
 /** `holdfast operations` and `holdfast operation ID`: the moves there were, and how one of them went. */
 import { describeReport, type MoveReport, type Operation } from '../operation.ts'
 import { type Access, askControl, callControl } from './client.ts'
-import { followOperations, stepLines } from './operation-progress.ts'
+import { UsageError } from './failure.ts'
+import { followOperations, operationKeys, stepLines } from './operation-progress.ts'
 import { ago, table } from './table.ts'
 
 type ListOptions = Access & { readonly service?: string; readonly limit: string; readonly json?: boolean }
 
 export async function runOperationsCommand(options: ListOptions): Promise<void> {
+  if (!/^[1-9]\d{0,8}$/.test(options.limit)) {
+    throw new UsageError(`--limit ${options.limit} is not a number of moves; write 20`)
+  }
   const service = options.service === undefined ? '' : `&service=${encodeURIComponent(options.service)}`
   const path = `/v1/operations?limit=${encodeURIComponent(options.limit)}${service}`
-  const { body, atMs } = await askControl(options, 'GET', path)
+  const { body, atMs } = await askControl(options, 'GET', path, { has: ['operations'] })
   const { operations } = body as { operations: Operation[] }
+  const none =
+    options.service === undefined ? 'nothing has moved yet' : `control knows of no move of ${options.service}`
   if (options.json) process.stdout.write(`${JSON.stringify(operations)}\n`)
-  else process.stdout.write(operations.length === 0 ? 'nothing has moved yet\n' : `${list(operations, atMs)}\n`)
+  else process.stdout.write(`${operations.length === 0 ? none : list(operations, atMs)}\n`)
 }
 
 function list(operations: readonly Operation[], nowMs: number): string {
@@ -32,7 +38,9 @@ function list(operations: readonly Operation[], nowMs: number): string {
 type Options = Access & { readonly wait?: boolean; readonly json?: boolean }
 
 export async function runOperationCommand(id: string, options: Options): Promise<void> {
-  const found = (await callControl(options, 'GET', `/v1/operations/${encodeURIComponent(id)}`)) as Operation
+  const found = (await callControl(options, 'GET', `/v1/operations/${encodeURIComponent(id)}`, {
+    has: operationKeys,
+  })) as Operation
   if (!options.json) process.stdout.write(`${heading(found)}\n`)
   const watching = { ...options, quiet: options.json === true }
   const [operation] = options.wait === true ? await followOperations([found], watching) : [found]

@@ -4,12 +4,17 @@
  */
 import { Argument, Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { UsageError } from './failure.ts'
 import { footer, manual, type Page, type PageName } from './manual.ts'
+import type { NameKind } from './names.ts'
 
 const url = () => new Option('--url <url>', 'control to talk to').env('HOLDFAST_URL')
 const token = () => new Option('--token <token>', 'token to authenticate with').env('HOLDFAST_TOKEN')
+const socket = () => new Option('--socket <path>', 'the local agent’s socket').env('HOLDFAST_SOCKET')
 const json = () => new Option('--json', 'print JSON instead of text')
 const reason = () => new Option('--reason <text>', 'why, for the audit trail')
+
+const nameKinds: readonly NameKind[] = ['services', 'nodes', 'operations']
 
 export function createProgram(): Command {
   const holdfast = new Command('holdfast')
@@ -19,12 +24,17 @@ export function createProgram(): Command {
     .configureHelp({ subcommandTerm: termOf, visibleOptions: sortedOptions })
     .helpCommand(false)
     .showSuggestionAfterError()
+    // One line that begins as all others do.
+    .configureOutput({
+      outputError: (text, write) => write(`${text.replace('error: ', 'holdfast: ').trim().replaceAll('\n', ' ')}\n`),
+    })
     .exitOverride()
     .addHelpText('after', '\nholdfast COMMAND --help teaches a command: what it is for, examples, exit codes.')
   addLooking(holdfast)
   addOperating(holdfast)
   addAdministering(holdfast)
   addRunning(holdfast)
+  addHidden(holdfast)
   for (const command of allBelow(holdfast)) {
     command.helpCommand(false).showHelpAfterError(`Try ${pathOf(command)} --help.`)
   }
@@ -79,7 +89,7 @@ function addLooking(holdfast: Command): void {
     .argument('[service]', 'only this one')
     .option('--watch', 'stay, and show what changes')
     .addOption(json())
-    .addOption(new Option('--socket <path>', 'the local agent’s socket').env('HOLDFAST_SOCKET'))
+    .addOption(socket())
     .addOption(url())
     .addOption(token())
     .action(async (service, options) => (await import('./status.ts')).runStatusCommand(service, options))
@@ -88,7 +98,7 @@ function addLooking(holdfast: Command): void {
 
   addRemote(holdfast, 'events')
     .option('--follow', 'stay, and print what happens')
-    .option('--since <id>', 'only events after this one')
+    .option('--since <event>', 'only events after this one')
     .option('--service <service>', 'only of this service')
     .option('--node <node>', 'only of this node')
     .option('--limit <number>', 'so many at most: the newest, or with --since the next')
@@ -177,11 +187,30 @@ function addAdministering(holdfast: Command): void {
     .addOption(json())
     .action(async (files, options) => (await import('./check-config.ts')).runCheckConfigCommand(files, options))
 
+  const adapters = add(holdfast, 'adapters', 'adapters')
+  add(adapters, 'list', 'adapters list')
+    .addOption(json())
+    .action(async (options) => (await import('./adapters.ts')).runAdaptersListCommand(options))
+  add(adapters, 'show', 'adapters show')
+    .argument('<adapter>', 'its name')
+    .addOption(json())
+    .action(async (name, options) => (await import('./adapters.ts')).runAdaptersShowCommand(name, options))
+  add(adapters, 'policy', 'adapters policy')
+    .requiredOption('--config <file>', 'control’s configuration')
+    .option('--service <service>', 'only of this service')
+    .addOption(json())
+    .action(async (options) => (await import('./adapters.ts')).runAdaptersPolicyCommand(options))
+  add(adapters, 'preflight', 'adapters preflight')
+    .requiredOption('--config <file>', 'control’s configuration')
+    .option('--service <service>', 'only of this service')
+    .addOption(json())
+    .action(async (options) => (await import('./adapters.ts')).runAdaptersPreflightCommand(options))
+
   add(holdfast, 'import', 'import')
     .argument('<file>', 'keepalived.conf; what it includes is read too')
     .option('--output <file>', 'write here instead of to standard output')
     .option('--force', 'replace the output file if it exists')
-    .option('--config-id <id>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
+    .option('--config-id <name>', 'whose @id lines apply, as keepalived’s -i; default: this machine’s name')
     .addOption(json())
     .action(async (file, options) => (await import('./import.ts')).runImportCommand(file, options))
 
@@ -213,4 +242,28 @@ function addRunning(holdfast: Command): void {
     .addOption(json())
     .addOption(new Option('--interval <duration>', 'advertisement interval').default('100ms'))
     .action(async (options) => (await import('./demo.ts')).runDemoCommand(options))
+}
+
+function addHidden(holdfast: Command): void {
+  // For the completion scripts, and not for people.
+  holdfast
+    .command('names', { hidden: true })
+    .addArgument(new Argument('<kind>').choices(nameKinds))
+    .addOption(url())
+    .addOption(token())
+    .addOption(socket())
+    .action(async (kind, options) => (await import('./names.ts')).runNamesCommand(kind, options))
+
+  // What fingers type that know other programs: the same as --help.
+  holdfast
+    .command('help', { hidden: true })
+    .argument('[command...]')
+    .action((path: readonly string[]) => {
+      const named = path.reduce<Command | undefined>(
+        (command, name) => command?.commands.find((inner) => inner.name() === name),
+        holdfast,
+      )
+      if (named === undefined) throw new UsageError(`there is no command ${path.join(' ')}; holdfast --help lists them`)
+      named.help()
+    })
 }

@@ -14,9 +14,12 @@ export async function runSwitchoverCommand(service: string, options: Options): P
   const { to, reason, wait = false, json = false } = options
   const body = { ...(to === undefined ? {} : { to }), ...(reason === undefined ? {} : { reason }) }
   const path = `/v1/services/${encodeURIComponent(service)}/switchover`
-  const { operation } = (await callControl(options, 'POST', path, { body })) as { operation: Operation }
+  const { operation } = (await callControl(options, 'POST', path, { has: ['operation'], body })) as {
+    operation: Operation
+  }
   const [last] = wait ? await followOperations([operation], { ...options, quiet: json }) : [operation]
   if (json) process.stdout.write(`${JSON.stringify(last)}\n`)
-  else if (!wait) process.stdout.write(`${service} moves to ${operation.to}: operation ${operation.id}\n`)
   refuseFailed([last!])
+  if (!json)
+    process.stdout.write(`${service} ${wait ? 'moved' : 'moves'} to ${operation.to}: operation ${operation.id}\n`)
 }

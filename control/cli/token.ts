@@ -35,7 +35,9 @@ export async function runTokenCreateCommand(name: string, options: CreateOptions
     ...(expires === undefined ? {} : { expiresIn: lengthOf(expires) }),
     ...(reason === undefined ? {} : { reason }),
   }
-  const made = (await callControl(options, 'POST', '/v1/tokens', { body })) as Token & { token: string }
+  const made = (await callControl(options, 'POST', '/v1/tokens', { has: ['token', 'id'], body })) as Token & {
+    token: string
+  }
   process.stdout.write(`${json ? JSON.stringify(made) : made.token}\n`)
   if (!json) process.stderr.write(advice(made))
 }
@@ -59,7 +61,7 @@ function advice({ id, name, role, node, expiresAt }: Token): string {
 }
 
 export async function runTokenListCommand(options: Options): Promise<void> {
-  const { body, atMs } = await askControl(options, 'GET', '/v1/tokens')
+  const { body, atMs } = await askControl(options, 'GET', '/v1/tokens', { has: ['tokens'] })
   const { tokens } = body as { tokens: Token[] }
   process.stdout.write(`${options.json ? JSON.stringify(tokens) : list(tokens, atMs)}\n`)
 }
@@ -78,7 +80,7 @@ function list(tokens: readonly Token[], nowMs: number): string {
 export async function runTokenRevokeCommand(token: string, options: Options & { reason?: string }): Promise<void> {
   const query = options.reason === undefined ? '' : `?reason=${encodeURIComponent(options.reason)}`
   const path = `/v1/tokens/${encodeURIComponent(token)}${query}`
-  const answer = (await callControl(options, 'DELETE', path)) as { revoked: string[] }
+  const answer = (await callControl(options, 'DELETE', path, { has: ['revoked'] })) as { revoked: string[] }
   const text = `${answer.revoked.join(', ')} ${answer.revoked.length === 1 ? 'is' : 'are'} refused from now on`
   process.stdout.write(`${options.json ? JSON.stringify(answer) : text}\n`)
 }

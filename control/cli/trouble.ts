@@ -28,6 +28,7 @@ export function troublesOf(service: ServiceView, nowMs: number): readonly Troubl
     ...rivals(service),
     ...reachability(service),
     ...service.bindings.flatMap((binding) => bindingTrouble(binding, service)),
+    ...service.bindings.flatMap(preflight),
     ...service.members.flatMap((member) => memberTrouble(member, service, nowMs)),
     ...origins(service),
     ...suppression(service),
@@ -100,8 +101,8 @@ function reachability({ service, owner, reachable }: ServiceView): Trouble[] {
   return [{ severity: 'urgent', what: 'it does not answer at its own address', remedy }]
 }
 
-function bindingTrouble(binding: BindingView, { higherEpoch }: ServiceView): Trouble[] {
-  const { name, adapter, state, node, observed, attempts, lastError } = binding
+function bindingTrouble(binding: BindingView, { service, higherEpoch }: ServiceView): Trouble[] {
+  const { name, adapter, drift, state, node, observed, attempts, lastError } = binding
   if (state === 'failed') {
     // What stops it has been said of the service as a whole.
     if (higherEpoch !== null && lastError?.startsWith('carries the epoch ')) return []
@@ -110,8 +111,13 @@ function bindingTrouble(binding: BindingView, { higherEpoch }: ServiceView): Tro
   }
   if (state === 'drifted') {
     const what = `binding ${name} (${adapter}) was changed by somebody else, and points at ${observed ?? 'nothing'}`
-    const remedy = `control puts it back to ${node ?? 'its owner'}; find out who else writes it`
-    return [{ severity: 'warning', what, remedy }]
+    if (drift === 'reassert') {
+      const remedy = `control puts it back to ${node ?? 'its owner'}; find out who else writes it`
+      return [{ severity: 'warning', what, remedy }]
+    }
+    const until = drift === 'alert' ? 'it is left there until the next move' : 'it is frozen, and follows no move'
+    const remedy = `${until}; find out who wrote it, then: holdfast acknowledge ${service}`
+    return [{ severity: 'urgent', what, remedy }]
   }
   if (state === 'retrying') {
     const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
@@ -123,6 +129,17 @@ function bindingTrouble(binding: BindingView, { higherEpoch }: ServiceView): Tro
   if (lastError === null || state === 'settled') return []
   const what = `binding ${name} (${adapter}) is being read back after a call of unknown outcome: ${lastError}`
   return [{ severity: 'note', what, remedy: 'nothing yet: control looks before it writes again' }]
+}
+
+/** What the next move would fail at. */
+function preflight({ name, adapter, state, preflight }: BindingView): Trouble[] {
+  const [first, ...others] = preflight?.failed ?? []
+  // One that fails already says so itself.
+  if (first === undefined || state === 'failed') return []
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+  const what = `binding ${name} (${adapter}) could not follow a move: ${first.check}: ${first.message}${more}`
+  const remedy = `${remedyFor(first.message)}; all that was tried: holdfast adapters preflight`
+  return [{ severity: 'warning', what, remedy }]
 }
 
 /** Providers name their errors differently, and mean one of a few things. */

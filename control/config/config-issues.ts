@@ -165,7 +165,8 @@ function got(input: Issues, path: Path): string {
   const value = valueAt(input.root, path)
   const from = path.map((_, i) => path.slice(0, i + 1))
   if (from.some((prefix) => input.located.get(keyOf(prefix))?.expanded)) return '; got a value from the environment'
-  if (schemasAt(input.schema, path, input.root).some((schema) => schema.meta()?.secret === true)) return ''
+  // Also where only the place of a secret belongs: somebody may have written the secret itself there.
+  if (schemasAt(input.schema, path, input.root).some((schema) => isSecret(schema.meta()))) return ''
   if (value === undefined) return ''
   if (value === null) return '; got nothing'
   if (Array.isArray(value)) return '; got a list'
@@ -173,6 +174,9 @@ function got(input: Issues, path: Path): string {
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
   return `; got ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`
 }
+
+const isSecret = (meta: Readonly<Record<string, unknown>> | undefined): boolean =>
+  meta?.secret === true || meta?.secretPlace === true
 
 function hintOf(input: Issues, issue: z.core.$ZodIssue, path: Path): string | undefined {
   if (issue.code === 'custom' && typeof issue.params?.hint === 'string') return issue.params.hint

@@ -24,6 +24,8 @@ export type ControlConfig = {
   readonly ownerProbe: 'token' | 'public'
   readonly tokens: readonly TokenConfig[]
   readonly services: Readonly<Record<string, ServiceConfig>>
+  /** Packages with adapters of other people, found from where the file is. */
+  readonly adapters: readonly string[]
   /** Files with the certificate chain and the private key, in PEM. Null: plain HTTP. */
   readonly tls: { readonly certificate: string; readonly key: string } | null
   readonly retention: Retention
@@ -54,13 +56,14 @@ export function controlConfigSchema(adapters: readonly AnyAdapterSchema[]): z.Zo
       listen: listenSchema.default({ host: '127.0.0.1', port: 8080 }),
       database: z.string().min(1).default('/var/lib/holdfast/control.db').describe('the SQLite file'),
       tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).optional(),
+      adapters: z.array(z.string().min(1)).default([]).describe('packages with adapters of other people'),
       ...clusterSettings(adapters),
     })
     .transform(({ tls, trace, ...config }) => ({ ...config, tls: tls ?? null, trace: trace ?? null }))
 }
 
 /** What a cluster is configured with wherever it runs, also where there are no files and no sockets to listen on. */
-export type ClusterConfig = Omit<ControlConfig, 'listen' | 'database' | 'tls'>
+export type ClusterConfig = Omit<ControlConfig, 'listen' | 'database' | 'tls' | 'adapters'>
 
 export function clusterConfigSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<ClusterConfig, unknown> {
   return z

@@ -12,6 +12,10 @@ export type BindingConfig = {
   readonly adapter: string
   /** Checked by the adapter's own schema, and opaque from then on. */
   readonly config: unknown
+  /** What is done about a change that somebody else made. */
+  readonly drift: 'reassert' | 'alert' | 'freeze'
+  /** Bindings of the same service that come first. */
+  readonly after: readonly string[]
   readonly targets: Readonly<Record<string, unknown>>
 }
 
@@ -63,6 +67,9 @@ export type ServiceConfig = {
   readonly bindings: readonly BindingConfig[]
 }
 
+/** What a binding does that says nothing of it. */
+export const bindingDefaults = { drift: 'reassert', after: [] } as const satisfies Partial<BindingConfig>
+
 /** What a service is that only says its name. */
 export const serviceDefaults: ServiceConfig = {
   confirmMs: 150,
@@ -78,7 +85,7 @@ export const serviceDefaults: ServiceConfig = {
 }
 
 /** An adapter's schemas without their types: control never looks inside. */
-export type AnyAdapterSchema = AdapterSchema<z.ZodType, z.ZodType>
+export type AnyAdapterSchema = Pick<AdapterSchema<z.ZodType, z.ZodType>, 'name' | 'config' | 'target'>
 
 export function serviceSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<ServiceConfig, unknown> {
   return z
@@ -182,29 +189,35 @@ function bindingsSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<readon
         if (same >= i) continue
         context.addIssue({ code: 'custom', path: [i, 'name'], message: `is already the name of bindings[${same}]` })
       }
+      refuseImpossibleOrder(bindings, context)
     })
+}
+
+function refuseImpossibleOrder(bindings: readonly BindingConfig[], context: z.RefinementCtx): void {
+  const named = new Map(bindings.map(({ name, after }) => [name, after]))
+  const comesAfter = (name: string, other: string, seen: readonly string[] = []): boolean =>
+    !seen.includes(name) &&
+    (named.get(name) ?? []).some((first) => first === other || comesAfter(first, other, [...seen, name]))
+  for (const [i, { name, after }] of bindings.entries()) {
+    for (const [j, first] of after.entries()) {
+      const path = [i, 'after', j]
+      if (!named.has(first)) context.addIssue({ code: 'custom', path, message: `no binding here is called ${first}` })
+      else if (first === name || comesAfter(first, name)) {
+        context.addIssue({ code: 'custom', path, message: `${first} comes after ${name} already` })
+      }
+    }
+  }
 }
 
 function bindingSchema(adapter: AnyAdapterSchema) {
-  return z
-    .strictObject({
-      name: nameSchema,
-      adapter: z.literal(adapter.name),
-      config: adapter.config,
-      drift: driftSchema,
-      targets: z
-        .record(nameSchema, adapter.target)
-        .refine((targets) => Object.keys(targets).length > 0, 'must name at least one node and its target'),
-    })
-    .transform(({ drift: _, ...binding }) => binding)
-}
-
-/** Resources that somebody else changes are put back. The other policies need an operator's queue that is not here yet. */
-const driftSchema = z
-  .enum(['reassert', 'alert', 'freeze'])
-  .default('reassert')
-  .superRefine((drift, context) => {
-    if (drift === 'reassert') return
-    const hint = 'write reassert or leave it out: what somebody else changed is put back, and an event says so'
-    context.addIssue({ code: 'custom', message: `${drift} is not in this version`, params: { hint } })
+  return z.strictObject({
+    name: nameSchema,
+    adapter: z.literal(adapter.name),
+    config: adapter.config,
+    drift: z.enum(['reassert', 'alert', 'freeze']).default(bindingDefaults.drift),
+    after: z.array(nameSchema).default([]).superRefine(refuseRepeats),
+    targets: z
+      .record(nameSchema, adapter.target)
+      .refine((targets) => Object.keys(targets).length > 0, 'must name at least one node and its target'),
   })
+}

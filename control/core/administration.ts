@@ -8,7 +8,9 @@ import {
   drawId,
   type NodeRequest,
   publish,
+  type RequestAnswer,
   rearm,
+  refusalOf,
   type ServiceRequest,
   type Work,
 } from './cluster.ts'
@@ -56,6 +58,18 @@ export async function undrain(work: Work, { node, by, reason }: NodeRequest): Pr
   return true
 }
 
+/** An operator has looked: what control stood still for may go on. Undefined: no such service. */
+export async function acknowledge(
+  { units }: Work,
+  { service, by, reason }: ServiceRequest,
+): Promise<RequestAnswer | undefined> {
+  const unit = units.get(service)
+  if (unit === undefined) return undefined
+  const left = await unit.acknowledgeDrift({ by, reason })
+  const answer = refusalOf(await unit.handle({ kind: 'acknowledge', by, reason }))
+  return left.length > 0 && answer?.refusal.code === 'nothing-to-acknowledge' ? null : answer
+}
+
 type Declaration = { service: string; declared: Declared; record: DeclarationRecord | null }
 
 export async function declare(work: Work, { service, declared, record }: Declaration): Promise<void> {
@@ -89,7 +103,6 @@ export async function declare(work: Work, { service, declared, record }: Declara
 export async function forget(work: Work, { service, by, reason }: ServiceRequest): Promise<boolean> {
   const { ports, units, declarations, deadlines } = work
   const unit = units.get(service)
-  // One whose declaration did not fit when control started is not looked after, and can be forgotten all the same.
   if (unit === undefined && !declarations.has(service)) return false
   const text = `${by} forgot it${reason === null ? '' : `: ${reason}`}; what it points at outside stays as it is`
   const at = ports.clock.wall().toISOString()
@@ -103,7 +116,8 @@ export async function forget(work: Work, { service, by, reason }: ServiceRequest
     detail: { by, reason },
   }
   const change = { declaration: { service, record: null }, events: [event] }
-  const events = await (unit === undefined ? ports.store.write(change) : unit.forget(change))
+  // One that did not fit any more when control started has nothing at work.
+  const events = unit === undefined ? await ports.store.write(change) : await unit.forget(change)
   units.delete(service)
   declarations.delete(service)
   if (unit !== undefined) deadlines.set(unit, null)

@@ -17,6 +17,8 @@ export type Backlog = {
     readonly binding: Binding
     readonly said: readonly Said[]
   }): void
+  /** Something to be said that is no binding's progress. */
+  note(event: AuditEvent): void
   deadline(): number | null
   tick(at: Moment): void
   /** Resolves when the write under way has ended. */
@@ -75,6 +77,10 @@ export function createBacklog({ service, ports, published, moment, rearm }: Back
       for (const { name: kind, text, detail } of said) {
         events.push({ at, kind, service, node, epoch, text: `${name} ${text}`, detail: { binding: name, ...detail } })
       }
+      if (retryAt === null) start()
+    },
+    note: (event) => {
+      events.push(event)
       if (retryAt === null) start()
     },
     deadline: () => retryAt,

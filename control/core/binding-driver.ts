@@ -13,8 +13,12 @@ import {
   type BindingEvent,
   type BindingPolicy,
   beginBinding,
+  type DriftPolicy,
+  isAtRest,
   reconcile,
+  type Was,
 } from '../reconcile.ts'
+import type { Budgets } from './budgets.ts'
 import type { ClusterPorts } from './ports.ts'
 
 /** How long an adapter call may take, in milliseconds. */
@@ -29,8 +33,13 @@ export type DriverInput = {
   /** What kind of binding it is, for metrics. */
   readonly kind: string
   readonly targets: ReadonlySet<string>
+  readonly drift: DriftPolicy
   readonly wanted: Wanted | null
-  readonly settled: boolean
+  /** What the binding was when control stopped. */
+  readonly was: Was
+  /** It only looks until it is released. */
+  readonly waits: boolean
+  readonly budgets: Budgets
   readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure'>
   /** The epoch that is durable now; a write for any other must not leave. Null: none may. */
   presentEpoch(): number | null
@@ -40,6 +49,8 @@ export type DriverInput = {
 export type Driver = {
   binding(): Binding
   feed(event: BindingEvent): void
+  /** Looks for the first time: at once, or in its turn when nothing is known to be wrong. */
+  start(): void
   /** On the clock's scale; null while nothing is awaited. */
   deadline(): number | null
   tick(): void
@@ -52,6 +63,10 @@ type Work = DriverInput & {
   readonly policy: BindingPolicy
   binding: Binding
   running: Running | null
+  /** When a look at rest has its turn; null while it has not asked for one. */
+  turnAt: number | null
+  /** Its first look is still to come. */
+  unstarted: boolean
   stopped: boolean
 }
 
@@ -59,15 +74,21 @@ export function createDriver(input: DriverInput): Driver {
   const { settleMs, maxInFlightMs } = input.adapter.capabilities
   const work: Work = {
     ...input,
-    policy: { targets: input.targets, settleMs, maxInFlightMs },
-    binding: beginBinding(input.wanted, input.settled),
+    policy: { targets: input.targets, drift: input.drift, settleMs, maxInFlightMs },
+    binding: beginBinding(input.wanted, input.was, input.waits),
     running: null,
+    turnAt: null,
+    unstarted: false,
     stopped: false,
   }
   return {
     binding: () => work.binding,
     feed: (event) => feed(work, event),
-    deadline: () => (work.running === null ? work.binding.dueAt : work.running.stopAt),
+    start: () => {
+      work.unstarted = true
+      tick(work)
+    },
+    deadline: () => deadline(work),
     tick: () => tick(work),
     stop: () => {
       work.stopped = true
@@ -75,6 +96,19 @@ export function createDriver(input: DriverInput): Driver {
       work.adapter.dispose()
     },
   }
+}
+
+function deadline({ running, turnAt, unstarted, binding }: Work): number | null {
+  if (running !== null) return running.stopAt
+  return unstarted || turnAt !== null ? turnAt : binding.dueAt
+}
+
+/** Whether a look at rest has to wait for its turn. */
+function waitsForTurn(work: Work, now: number): boolean {
+  const { budget } = work.adapter
+  if (budget === undefined || !isAtRest(work.binding)) return false
+  work.turnAt ??= now + work.budgets.look(budget)
+  return now < work.turnAt
 }
 
 function feed(work: Work, event: BindingEvent): void {
@@ -85,6 +119,7 @@ function feed(work: Work, event: BindingEvent): void {
     random: work.ports.random(),
   })
   work.binding = state
+  if (effects.some(({ kind }) => kind !== 'event')) work.unstarted = false
   for (const effect of effects) perform(work, effect)
   const said = effects.filter((effect) => effect.kind === 'event')
   if (state !== before) work.changed(before, said)
@@ -131,6 +166,9 @@ type CallOf<T> = {
 /** Runs one adapter call to an answer, whatever the adapter does. */
 async function call<T>(work: Work, { verb, outcomeOf, make, answer, failed }: CallOf<T>): Promise<void> {
   const began = work.ports.clock.now()
+  // A look at rest was counted when it took its turn.
+  if (work.turnAt === null && work.adapter.budget !== undefined) work.budgets.spend(work.adapter.budget)
+  work.turnAt = null
   const give = (value: T): void => {
     if (work.running !== mine) return
     work.running = null
@@ -164,5 +202,7 @@ function tick(work: Work): void {
       running.abort.abort(new Error(`no answer within ${callMs} ms`))
     }
   }
-  feed(work, { kind: 'tick' })
+  if (work.running !== null || now < (deadline(work) ?? Number.NEGATIVE_INFINITY)) return
+  if (waitsForTurn(work, now)) return
+  feed(work, { kind: work.unstarted ? 'resumed' : 'tick' })
 }

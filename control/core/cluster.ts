@@ -10,8 +10,7 @@
  */
 
 import type { Retention } from '../config/config.ts'
-import type { Command, RefusedService } from '../contract.ts'
-import { leaseMs, type Report } from '../contract.ts'
+import { type Command, leaseMs, type RefusedService, type Report } from '../contract.ts'
 import {
   type Asked,
   type AuditEvent,
@@ -24,9 +23,11 @@ import {
 import type { EdgeMap } from '../edge/contract.ts'
 import { messageOf } from '../message-of.ts'
 import type { DeclarationRecord, DrainRecord, EventRecord, StoredService } from '../store/store.ts'
-import { declare, drain, forget, undrain } from './administration.ts'
+import { acknowledge, declare, drain, forget, undrain } from './administration.ts'
+import { type Budgets, createBudgets } from './budgets.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { createEdgeView } from './edge-view.ts'
+import { link, report } from './hearing.ts'
 import { createNodes, type Nodes } from './nodes.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { isOverdue } from './retention.ts'
@@ -59,7 +60,7 @@ export type Cluster = {
   switchover(request: SwitchoverRequest): Promise<SwitchoverAnswer | undefined>
   hold(request: ServiceRequest): Promise<RequestAnswer | undefined>
   release(request: ServiceRequest): Promise<RequestAnswer | undefined>
-  /** Goes on above a higher epoch that was found. */
+  /** Goes on above a higher epoch that was found, and with bindings that were left as somebody else changed them. */
   acknowledge(request: ServiceRequest): Promise<RequestAnswer | undefined>
   /** Empties a node and keeps it empty. Undefined: it has never been heard of. */
   drain(request: NodeRequest): Promise<DrainAnswer | undefined>
@@ -111,6 +112,7 @@ export type Work = {
   readonly declarations: Map<string, DeclarationRecord>
   readonly drains: Map<string, DrainRecord>
   readonly nodes: Nodes
+  readonly budgets: Budgets
   readonly listeners: Set<(published: Published) => void>
   readonly deadlines: Deadlines<Unit>
   readonly run: string
@@ -140,7 +142,7 @@ export function createCluster(input: ClusterInput, ports: ClusterPorts): Cluster
     switchover: (request) => switchover(work, request),
     hold: ({ service, ...asked }) => ask(service, { kind: 'hold', ...asked }),
     release: ({ service, ...asked }) => ask(service, { kind: 'release', ...asked }),
-    acknowledge: ({ service, ...asked }) => ask(service, { kind: 'acknowledge', ...asked }),
+    acknowledge: (request) => acknowledge(work, request),
     drain: (request) => drain(work, request),
     undrain: (request) => undrain(work, request),
     declare: (service, declared, record) => declare(work, { service, declared, record }),
@@ -195,6 +197,7 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
     declarations: new Map(stored.declarations.map((record) => [record.service, record])),
     drains: new Map(stored.drains.map((record) => [record.node, record])),
     nodes: createNodes(stored.nodes, ports),
+    budgets: createBudgets(ports.clock),
     listeners: new Set(),
     deadlines: createDeadlines(),
     run: drawId(ports.random),
@@ -210,12 +213,13 @@ function begin({ services, retention }: ClusterInput, ports: ClusterPorts): Work
 type Addition = { service: string; declared: Declared; stored: StoredService; awake: boolean }
 
 export function addUnit(work: Work, { service, declared, stored, awake }: Addition): Unit {
-  const { ports, nodes, drains, run } = work
+  const { ports, nodes, drains, budgets, run } = work
   const unit: Unit = createUnit({
     ports,
     stored,
     run,
     awake,
+    budgets,
     service,
     declared,
     now: momentOf(work),
@@ -269,7 +273,7 @@ function ring(work: Work): void {
   rearm(work)
 }
 
-function noticeStall(work: Work): void {
+export function noticeStall(work: Work): void {
   const now = work.ports.clock.now()
   const stood = now - work.aliveAt
   work.aliveAt = now
@@ -293,62 +297,6 @@ function prune(work: Work): void {
   )
 }
 
-async function report(work: Work, said: Report, via: 'link' | 'post'): Promise<ReportAnswer> {
-  noticeStall(work)
-  const { nodes, units } = work
-  // What was still on its way when the link closed says nothing about a node that is no longer there.
-  if (via === 'link' && !nodes.isLinked(said.node)) return { commands: [], refused: [] }
-  const before = nodes.get(said.node)
-  if (nodes.hear(said) === 'former') {
-    const detail = `${said.node} has restarted since the agent that sent this; its former self is not heard`
-    return { refusal: { code: 'former-incarnation', detail } }
-  }
-  // A service that the node has stopped running is told so as well.
-  const concerned = new Set([...Object.keys(said.services), ...Object.keys(before?.record.services ?? {})])
-  const refused: RefusedService[] = []
-  const handled: Promise<unknown>[] = []
-  for (const service of concerned) {
-    const unit = units.get(service)
-    if (unit === undefined) continue
-    const { nodes: named } = unit.config()
-    if (named === null || named.includes(said.node)) handled.push(unit.handle(reportEvent(said, service, via)))
-    else if (Object.hasOwn(said.services, service)) {
-      const why = `control's configuration does not name ${said.node} for ${service}: add it under nodes: or targets:`
-      refused.push({ service, why })
-    }
-  }
-  if (before?.record.incarnation !== said.incarnation) handled.push(auditRefused(work, said.node, refused))
-  await Promise.all(handled)
-  return { commands: via === 'post' ? nodes.takeCommands(said.node) : [], refused }
-}
-
-/** Once for each start of an agent; the agent hears it with every answer. */
-async function auditRefused(work: Work, node: string, refused: readonly RefusedService[]): Promise<void> {
-  const at = work.ports.clock.wall().toISOString()
-  const events = refused.map(({ service, why }) => ({
-    at,
-    kind: 'not-named',
-    service,
-    node,
-    epoch: null,
-    text: why,
-    detail: {},
-  }))
-  if (events.length > 0) publish(work, { events: await work.ports.store.write({ events }), operations: [] })
-}
-
-function link(work: Work, node: string, open: boolean): void {
-  noticeStall(work)
-  work.nodes.link(node, open)
-  work.ports.log('info', { event: open ? 'node-connected' : 'node-disconnected', node })
-  for (const service of Object.keys(work.nodes.get(node)?.record.services ?? {})) {
-    work.units
-      .get(service)
-      ?.handle({ kind: open ? 'connected' : 'disconnected', node })
-      .catch(() => undefined)
-  }
-}
-
 async function switchover(work: Work, { service, ...asked }: SwitchoverRequest): Promise<SwitchoverAnswer | undefined> {
   noticeStall(work)
   const unit = work.units.get(service)
@@ -362,7 +310,7 @@ async function switchover(work: Work, { service, ...asked }: SwitchoverRequest):
   return { operation: started.operation }
 }
 
-function refusalOf(effects: Awaited<ReturnType<Unit['handle']>>): RequestAnswer {
+export function refusalOf(effects: Awaited<ReturnType<Unit['handle']>>): RequestAnswer {
   const refused = effects.find((effect) => effect.kind === 'refused')
   return refused === undefined ? null : { refusal: refused.why }
 }
@@ -383,13 +331,8 @@ const alarming: ReadonlySet<string> = new Set([
   'unreachable',
   'origin-down',
   'not-named',
+  'preflight-failed',
 ])
-
-function reportEvent(said: Report, service: string, via: 'link' | 'post') {
-  const { node, site, incarnation, sequence, answers = [], results = [] } = said
-  const report = said.services[service] ?? null
-  return { kind: 'report', node, site, incarnation, sequence, via, report, answers, results } as const
-}
 
 export function drawId(random: () => number): string {
   return Array.from({ length: 12 }, () => Math.floor(random() * 36).toString(36)).join('')

@@ -9,13 +9,14 @@ import type { z } from 'zod'
 import type { Adapter } from '../../adapters/adapter.ts'
 import { hex } from '../access/auth.ts'
 import { ConfigError, type ConfigProblem } from '../config/config-file.ts'
-import { dotted, explainIssues, schemasAt } from '../config/config-issues.ts'
+import { dotted, explainIssues } from '../config/config-issues.ts'
+import { isSecretAt, whyNotOverApi } from '../config/over-api.ts'
 import { type AnyAdapterSchema, type ServiceConfig, serviceSchema } from '../config/service-config.ts'
 import type { DeclarationRecord } from '../store/store.ts'
 import type { Declared, Log } from './ports.ts'
 
 /** Makes the adapter of each binding, by its name. */
-export type MakeAdapters = (config: ServiceConfig) => Promise<ReadonlyMap<string, Adapter>>
+export type MakeAdapters = (service: string, config: ServiceConfig) => Promise<ReadonlyMap<string, Adapter>>
 
 export type Declaration = { readonly config: ServiceConfig; readonly text: string }
 
@@ -40,7 +41,8 @@ function refuse(schema: z.ZodType, root: unknown): Omit<ConfigProblem, 'file'>[]
   const look = (value: unknown, path: readonly PropertyKey[]): Omit<ConfigProblem, 'file'>[] => {
     const wrong = (message: string, hint: string) => [{ line: 1, key: dotted(path), message, hint }]
     if (path.length > maxDepth) return wrong('is nested too deep', `at most ${maxDepth} levels`)
-    if (isSecret(schema, path, root)) return wrong('must not come over the API, which would store it in clear', inFile)
+    const why = whyNotOverApi(schema, path, root, value)
+    if (why !== null) return wrong(`must not come over the API: it ${why}`, inFile)
     if (typeof value === 'string' && value.includes('${'))
       return wrong('has a "${", which is not expanded here', inFile)
     if (typeof value !== 'object' || value === null) return []
@@ -52,10 +54,6 @@ function refuse(schema: z.ZodType, root: unknown): Omit<ConfigProblem, 'file'>[]
 }
 
 const inFile = "declare the service in control's configuration file, where the environment can be named"
-
-function isSecret(schema: z.ZodType, path: readonly PropertyKey[], root: unknown): boolean {
-  return path.length > 0 && schemasAt(schema, path, root).some((candidate) => candidate.meta()?.secret === true)
-}
 
 /** The same for equal declarations, however their keys are ordered. */
 export function canonical(value: unknown): string {
@@ -91,7 +89,7 @@ export async function declareStored(input: {
     }
     try {
       const { config } = readDeclaration(service, JSON.parse(text), adapters)
-      declared.set(service, { config, adapters: await makeAdapters(config), origin: 'api' })
+      declared.set(service, { config, adapters: await makeAdapters(service, config), origin: 'api' })
     } catch (error) {
       const why = error instanceof ConfigError ? error.problems.map(sentence).join('; ') : (error as Error).message
       left(
@@ -122,7 +120,7 @@ export function declarationsOfFile(
 }
 
 function withoutSecrets(schema: z.ZodType, root: unknown, value: unknown, path: readonly PropertyKey[]): unknown {
-  if (isSecret(schema, path, root)) {
+  if (isSecretAt(schema, path, root)) {
     return typeof value === 'string' && /^\$\{\w+\}$/.test(value) ? value : '(secret)'
   }
   if (Array.isArray(value)) return value.map((item, i) => withoutSecrets(schema, root, item, [...path, i]))

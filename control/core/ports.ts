@@ -50,18 +50,33 @@ export type Declared = {
   readonly origin: 'file' | 'api'
 }
 
+/**
+ * What the program keeps while it sleeps, beside what the store has of it: plain values, of which none is missed for
+ * longer than it takes to find it out again.
+ */
+export type Kept = {
+  get<T>(key: string): T | undefined
+  put(key: string, value: unknown): void
+  delete(key: string): void
+}
+
 export type ClusterPorts = {
   readonly store: Store
   readonly clock: Clock
   readonly timer: Timer
   /** Hands commands to the node's open link. False when it has none; the node will be told when it next posts. */
   send(node: string, commands: readonly Command[]): boolean
-  /** When the node's open link last carried anything, on `clock`; a report or only a ping. Null without a link. */
+  /**
+   * When the node's open link last carried a report, or a ping, which says "as in my last report", on `clock`. Null
+   * without a link, and on one that no report has come over yet.
+   */
   aliveAt(node: string): number | null
   /** Nodes whose links outlived this start, because only the program slept and not its connections. Usually none. */
   openLinks(): readonly string[]
   /** The program sleeps between events and is woken by the next, so that standing still says nothing. */
   readonly sleeps: boolean
+  /** Absent where it never does. */
+  readonly kept?: Kept
   readonly probe: Probe
   measure(measure: Measure): void
   /** At least 0 and less than 1. */

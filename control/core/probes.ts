@@ -6,6 +6,7 @@
  *
  * One at a time is under way to each place. The first one comes at a random moment of the first interval, so that ten
  * thousand services do not look at once after a restart; until there is a verdict the next ones follow within a second.
+ * A program that slept goes on with the verdicts that it had (kept-places.ts).
  *
  * While a move waits for what its clients see, the service's own address is looked at every `quickMs`, and the first
  * probe that began in that time and succeeds is said at once: one that began before may still have gone the old way.
@@ -14,6 +15,7 @@
 import type { ProbeConfig, ServiceConfig } from '../config/service-config.ts'
 import type { ServiceEvent } from '../decision.ts'
 import { count, type Health, unknownHealth } from './health.ts'
+import { forgetPlaces, type KeptPlace, keepPlaces, recallPlaces, sameProbe } from './kept-places.ts'
 import type { ClusterPorts } from './ports.ts'
 
 /** How often the service's own address is looked at while a move waits for it, in milliseconds. */
@@ -22,7 +24,8 @@ const quickMs = 100
 const beginningMs = 1_000
 
 export type ProbesInput = {
-  readonly ports: Pick<ClusterPorts, 'clock' | 'probe' | 'random'>
+  readonly service: string
+  readonly ports: Pick<ClusterPorts, 'clock' | 'probe' | 'random' | 'kept'>
   /** Whether a move has only to hear that the service's own address answers. */
   isAwaited(): boolean
   /** A verdict has changed, or a move has what it waited for. */
@@ -30,12 +33,22 @@ export type ProbesInput = {
   rearm(): void
 }
 
+export type Verdicts = {
+  /** By site; one without a verdict is not here. */
+  readonly origins: Readonly<Record<string, boolean>>
+  /** Of the service's own address; null without one. */
+  readonly reachable: boolean | null
+}
+
 export type Probes = {
   /** Probes what this configuration asks for, and nothing else any more; what is the same as before goes on. */
   start(config: ServiceConfig): void
+  verdicts(): Verdicts
   deadline(): number | null
   tick(now: number): void
   stop(): void
+  /** Keeps nothing of them, for when the service is no more. */
+  forget(): void
 }
 
 /** `awaited`: it began while a move waited for it. */
@@ -58,33 +71,51 @@ type Place = {
 }
 
 export function createProbes(input: ProbesInput): Probes {
+  const { service, ports } = input
   let places: readonly Place[] = []
+  let kept: readonly KeptPlace[] = recallPlaces(ports.kept, service, ports.clock.now())
+  const keep = (): void => {
+    kept = keepPlaces(ports.kept, service, { before: kept, places, now: ports.clock.now() })
+  }
+  const work: Work = { ...input, keep }
   return {
     start: (config) => {
-      const kept = new Set<Place>()
+      const staying = new Set<Place>()
       const wanted = placesOf(config).map(({ site, config }) => {
         const same = places.find((place) => place.site === site && sameProbe(place.config, config))
-        if (same !== undefined) kept.add(same)
-        return same ?? begin(input, site, config)
+        if (same !== undefined) staying.add(same)
+        return (
+          same ??
+          begin(
+            work,
+            { site, config },
+            kept.find((each) => each.site === site),
+          )
+        )
       })
-      for (const place of places) if (!kept.has(place)) end(place)
+      for (const place of places) if (!staying.has(place)) end(place)
       places = wanted
     },
+    verdicts: () => verdictsOf(places),
     deadline: () => {
       const due = places.map((place) => deadlineOf(input, place))
       return due.length === 0 ? null : Math.min(...due)
     },
     tick: (now) => {
-      for (const place of places) if (now >= deadlineOf(input, place)) advance(input, place, now)
+      for (const place of places) if (now >= deadlineOf(input, place)) advance(work, place, now)
     },
     stop: () => {
       for (const place of places) end(place)
       places = []
     },
+    forget: () => forgetPlaces(ports.kept, service),
   }
 }
 
 type Wanted = Pick<Place, 'site' | 'config'>
+
+/** `keep`: what a place has come to may have changed. */
+type Work = ProbesInput & { keep(): void }
 
 function placesOf({ origins, probe }: ServiceConfig): Wanted[] {
   const wanted = Object.entries(origins).flatMap(([site, origin]): Wanted[] =>
@@ -93,11 +124,18 @@ function placesOf({ origins, probe }: ServiceConfig): Wanted[] {
   return probe === null ? wanted : [...wanted, { site: null, config: probe }]
 }
 
-function sameProbe(a: ProbeConfig, b: ProbeConfig): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+function verdictsOf(places: readonly Place[]): Verdicts {
+  const known = places.filter(({ health }) => health.verdict !== null)
+  const origins = known.filter(({ site }) => site !== null).map(({ site, health }) => [site, health.verdict])
+  const reachable = known.find(({ site }) => site === null)?.health.verdict ?? null
+  return { origins: Object.fromEntries(origins), reachable }
 }
 
-function begin({ ports }: ProbesInput, site: string | null, config: ProbeConfig): Place {
+function begin({ ports }: Work, { site, config }: Wanted, kept: KeptPlace | undefined): Place {
+  if (kept !== undefined && sameProbe(kept.config, config)) {
+    const { health, beganAt, countedAt, dueAt } = kept
+    return { site, config, health, beganAt, countedAt, dueAt, running: null }
+  }
   const now = ports.clock.now()
   const dueAt = now + Math.floor(ports.random() * config.intervalMs)
   const countedAt = now - config.intervalMs
@@ -120,7 +158,7 @@ function deadlineOf(input: ProbesInput, place: Place): number {
   return awaited ? Math.min(dueAt, beganAt + quickMs) : dueAt
 }
 
-function advance(input: ProbesInput, place: Place, now: number): void {
+function advance(input: Work, place: Place, now: number): void {
   const { running } = place
   if (running !== null) {
     end(place)
@@ -133,7 +171,7 @@ function advance(input: ProbesInput, place: Place, now: number): void {
   void look(input, place, now)
 }
 
-async function look(input: ProbesInput, place: Place, now: number): Promise<void> {
+async function look(input: Work, place: Place, now: number): Promise<void> {
   const { timeoutMs, target } = place.config
   const awaited = awaits(input, place)
   const mine: Running = { abort: new AbortController(), beganAt: now, stopAt: now + timeoutMs, awaited }
@@ -151,10 +189,11 @@ async function look(input: ProbesInput, place: Place, now: number): Promise<void
 
 type Result = { readonly good: boolean; readonly awaited: boolean }
 
-function hear(input: ProbesInput, place: Place, result: Result): void {
+function hear(input: Work, place: Place, result: Result): void {
   take(input, place, result)
   const { intervalMs } = place.config
   place.dueAt = place.beganAt + (place.health.verdict === null ? Math.min(intervalMs, beginningMs) : intervalMs)
+  input.keep()
 }
 
 function take(input: ProbesInput, place: Place, { good, awaited }: Result): void {

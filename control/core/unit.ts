@@ -7,7 +7,7 @@
 
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { Command } from '../contract.ts'
-import { decide, nextDeadline, refresh } from '../decide.ts'
+import { decide, refresh } from '../decide.ts'
 import {
   type Asked,
   beginDecision,
@@ -20,15 +20,20 @@ import {
   type ServicePolicy,
 } from '../decision.ts'
 import { messageOf } from '../message-of.ts'
-import type { Binding } from '../reconcile.ts'
 import { isFenced } from '../rules/fencing.ts'
 import { awaitsProbe } from '../rules/moves.ts'
 import { type Change, type EventRecord, StaleEpochError, StorageError, type StoredService } from '../store/store.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { type Bindings, createBindings } from './bindings.ts'
+import type { Budgets } from './budgets.ts'
+import { changeOf } from './change.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
+import { createPreflights, type Preflight, type Preflights } from './preflights.ts'
 import { createProbes, type Probes } from './probes.ts'
+import { redeclared } from './redeclared.ts'
+import { createSleeper, type Sleeper } from './slept.ts'
 import { createUnheard, type Unheard } from './unheard.ts'
+import { deadlineOf, isVouchedFor } from './vouched.ts'
 
 /** What the service hands to the cluster around it. */
 export type UnitInput = {
@@ -37,6 +42,7 @@ export type UnitInput = {
   readonly ports: ClusterPorts
   readonly stored: StoredService
   readonly members: readonly Member[]
+  readonly budgets: Budgets
   readonly drained: Readonly<Record<string, Asked>>
   readonly run: string
   readonly awake: boolean
@@ -49,18 +55,22 @@ export type UnitInput = {
   rearm(): void
 }
 
+export type KnownBinding = ReturnType<Bindings['all']>[number] & { readonly preflight: Preflight | null }
+
 export type Unit = {
   readonly service: string
   config(): ServiceConfig
   origin(): Declared['origin']
   decision(): Decision
-  bindings(): readonly { readonly name: string; readonly adapter: string; readonly binding: Binding }[]
+  bindings(): readonly KnownBinding[]
   /** Resolves with the effects once they are performed; rejects when they could not be made durable. */
   handle(event: ServiceEvent): Promise<readonly Effect[]>
   /** Goes on with another configuration once `change` is durable; what is the same in both goes on undisturbed. */
   redeclare(declared: Declared, change: Change): Promise<void>
   /** Ends once `change` is durable, and resolves with its events. */
   forget(change: Change): Promise<readonly EventRecord[]>
+  /** Bindings that somebody else changed and that were left alone follow again. Resolves with their names. */
+  acknowledgeDrift(by: Asked): Promise<readonly string[]>
   start(): void
   deadline(): number | null
   tick(now: Moment): void
@@ -77,14 +87,18 @@ type Work = UnitInput & {
   decision: Decision
   bindings: Bindings
   readonly probes: Probes
+  readonly preflights: Preflights
   readonly backlog: Backlog
   readonly unheard: Unheard
+  readonly sleeper: Sleeper
   /** Ends when the last event that was taken is dealt with. */
   queue: Promise<unknown>
   /** No deadline of the decision is tried before. */
   notBefore: number
   /** How often a node was asked again. */
   asked: number
+  /** The epoch of an owner that nobody has vouched for since control started; null when somebody has. */
+  unvouched: number | null
   stopped: boolean
 }
 
@@ -95,19 +109,25 @@ export function createUnit(input: UnitInput): Unit {
     config: () => work.declared.config,
     origin: () => work.declared.origin,
     decision: () => work.decision,
-    bindings: () => work.bindings.all(),
+    bindings: () => work.bindings.all().map((known) => ({ ...known, preflight: work.preflights.of(known.name) })),
     handle: (event) => handle(work, event),
     redeclare: (declared, change) => inTurn(work, () => redeclare(work, declared, change)),
     forget: (change) =>
       inTurn(work, async () => {
         const events = await save(work, change)
         end(work)
+        work.probes.forget()
+        work.preflights.forget()
+        work.sleeper.forget()
         return events
       }),
+    acknowledgeDrift: (by) => inTurn(work, () => acknowledgeDrift(work, by), []),
     start: () => {
       work.bindings.start()
       work.probes.start(work.declared.config)
+      work.decision = { ...work.decision, ...work.probes.verdicts() }
       settleIfDone(work)
+      input.rearm()
     },
     deadline: () => deadline(work),
     tick: (at) => tick(work, at),
@@ -124,7 +144,7 @@ function begin(input: UnitInput): Work {
   const owner = stored.owners[service] ?? null
   const operation = stored.running.find((running) => running.service === service) ?? null
   const memory = stored.memories[service]
-  const decision = beginDecision({
+  const begun = beginDecision({
     owner,
     epoch: stored.epochs[service] ?? owner?.epoch ?? 0,
     members,
@@ -136,29 +156,44 @@ function begin(input: UnitInput): Work {
     awake,
     ...(memory === undefined ? {} : { memory }),
   })
+  const sleeper = createSleeper(ports.kept, service)
   const backlog = createBacklog(input)
   // A failed write is logged where it failed, and the next look says the same again.
   const say = (event: ServiceEvent): void => void handle(work, event).catch(() => undefined)
   const work: Work = {
     ...input,
     policy: policyOf(service, declared),
-    decision,
+    decision: awake ? sleeper.wake(begun, now.ms) : begun,
+    sleeper,
     bindings: undefined as unknown as Bindings,
-    probes: createProbes({ ports, rearm: input.rearm, said: say, isAwaited: () => awaitsProbe(work.decision) }),
+    probes: createProbes({
+      service,
+      ports,
+      rearm: input.rearm,
+      said: say,
+      isAwaited: () => awaitsProbe(work.decision),
+    }),
+    preflights: createPreflights({
+      ...input,
+      said: (event) => backlog.note({ ...event, at: input.moment().wall, service, ...ownerIn(work.decision) }),
+    }),
     backlog,
     unheard: createUnheard(),
     queue: Promise.resolve(),
     notBefore: Number.NEGATIVE_INFINITY,
     asked: 0,
+    unvouched: awake ? null : (owner?.epoch ?? null),
     stopped: false,
   }
   work.bindings = createBindings({
     service,
     ports,
     backlog,
+    budgets: input.budgets,
     wanted: () =>
       work.decision.owner === null ? null : { node: work.decision.owner.node, epoch: work.decision.owner.epoch },
     presentEpoch: () => (isFenced({ state: work.decision }) ? null : work.decision.epoch),
+    isVouched: () => work.unvouched === null,
     isAwaited: (epoch) => work.decision.move?.operation.epoch === epoch,
     said: say,
     changed: () => {
@@ -167,6 +202,7 @@ function begin(input: UnitInput): Work {
     },
   })
   work.bindings.become(declared)
+  work.preflights.become(declared.config.bindings, declared.adapters)
   return work
 }
 
@@ -192,12 +228,14 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   // A link may have carried pings since it was last judged, and one of a program that sleeps wakes nobody.
   const known = refresh(work.decision, ports.aliveAt)
   const step = decide(work.policy, known, event, at)
-  const change = changeOf(service, step.effects, work.bindings.names())
+  const change = changeOf(service, step.effects, work.bindings.intended())
   const events = change === null ? [] : await saveOrKeep(work, event, change)
   work.unheard.heard(event)
   work.decision = step.state
+  work.sleeper.keep(step.state)
   if (change !== null) ports.measure({ kind: 'decided', what: event.kind, tookMs: ports.clock.now() - at.ms })
   if (work.stopped) return step.effects
+  vouch(work, at.ms)
   for (const effect of step.effects) {
     if (effect.kind === 'own') {
       ports.measure({ kind: 'moved', service, reason: effect.reason })
@@ -212,6 +250,13 @@ async function takeOne(work: Work, event: ServiceEvent, at: Moment): Promise<rea
   settleIfDone(work)
   work.rearm()
   return step.effects
+}
+
+function vouch(work: Work, now: number): void {
+  const { unvouched, decision } = work
+  if (unvouched === null || !isVouchedFor(decision, { epoch: unvouched, since: work.now.ms, now })) return
+  work.unvouched = null
+  work.bindings.vouch()
 }
 
 async function saveOrKeep(work: Work, event: ServiceEvent, change: Change): Promise<readonly EventRecord[]> {
@@ -268,23 +313,9 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   }
   work.declared = declared
   work.policy = policyOf(work.service, declared)
-  const { nodes, origins } = declared.config
-  const { members } = work.decision
-  const named = Object.entries(members).filter(([node]) => nodes === null || nodes.includes(node))
-  const probed = Object.entries(work.decision.origins).filter(([site]) => origins[site]?.probe != null)
-  const reachable = declared.config.probe === null ? null : work.decision.reachable
-  work.decision = {
-    ...work.decision,
-    members: Object.fromEntries(named),
-    origins: Object.fromEntries(probed),
-    reachable,
-  }
-  const { owner } = work.decision
-  // An owner that may not take part any more will not come back: its silence is an answer.
-  if (owner !== null && nodes !== null && !nodes.includes(owner.node)) {
-    work.decision = { ...work.decision, believeFrom: Number.NEGATIVE_INFINITY }
-  }
+  work.decision = redeclared(work.decision, declared.config)
   work.bindings.become(declared)
+  work.preflights.become(declared.config.bindings, declared.adapters)
   work.bindings.start()
   work.probes.start(declared.config)
   work.published({ events, operations: [] })
@@ -292,9 +323,28 @@ async function redeclare(work: Work, declared: Declared, change: Change): Promis
   handle(work, { kind: 'tick' }).catch(() => undefined)
 }
 
+async function acknowledgeDrift(work: Work, { by, reason }: Asked): Promise<readonly string[]> {
+  const left = work.bindings.all().flatMap(({ name, binding }) => (binding.left === null ? [] : [name]))
+  if (left.length === 0) return []
+  const text = `${by} lets ${left.join(', ')} follow again${reason === null ? '' : `: ${reason}`}`
+  const detail = { by, reason, bindings: left }
+  const known = { at: work.moment().wall, service: work.service, ...ownerIn(work.decision) }
+  const event = { ...known, kind: 'acknowledged', text, detail }
+  const events = await save(work, { events: [event] })
+  work.bindings.acknowledge()
+  work.published({ events, operations: [] })
+  work.rearm()
+  return left
+}
+
+function ownerIn({ owner, epoch }: Decision) {
+  return { node: owner?.node ?? null, epoch }
+}
+
 function end(work: Work): void {
   work.stopped = true
   work.bindings.stop()
+  work.preflights.stop()
   work.probes.stop()
 }
 
@@ -307,13 +357,23 @@ function settleIfDone(work: Work): void {
     handle(work, { kind: 'settled', epoch: owner.epoch }).catch(() => undefined)
 }
 
-function deadline({ decision, notBefore, unheard, backlog, bindings, probes }: Work): number | null {
-  const mine = nextDeadline(decision)
+function deadline({
+  decision,
+  notBefore,
+  unheard,
+  backlog,
+  bindings,
+  preflights,
+  probes,
+  unvouched,
+}: Work): number | null {
+  const mine = deadlineOf(decision, unvouched)
   const all = [
     mine === null ? null : Math.max(mine, notBefore),
     unheard.isEmpty() ? null : notBefore,
     backlog.deadline(),
     bindings.deadline(),
+    preflights.deadline(),
     probes.deadline(),
   ]
   const due = all.filter((at) => at !== null)
@@ -322,7 +382,7 @@ function deadline({ decision, notBefore, unheard, backlog, bindings, probes }: W
 
 function tick(work: Work, at: Moment): void {
   if (at.ms >= work.notBefore && !work.unheard.isEmpty()) hearAgain(work)
-  const mine = nextDeadline(work.decision)
+  const mine = deadlineOf(work.decision, work.unvouched)
   if (mine !== null && at.ms >= Math.max(mine, work.notBefore)) {
     // Until this tick is dealt with the same deadline must not fire again.
     work.notBefore = at.ms + retryMs
@@ -333,29 +393,7 @@ function tick(work: Work, at: Moment): void {
     handle(work, { kind: 'tick' }).then(dealtWith, () => undefined)
   }
   work.bindings.tick(at.ms)
+  work.preflights.tick(at.ms)
   work.probes.tick(at.ms)
   work.backlog.tick(at)
-}
-
-/** What of a step has to be durable before anything leaves; null when nothing has. */
-function changeOf(service: string, effects: readonly Effect[], bindings: readonly string[]): Change | null {
-  const own = effects.findLast((effect) => effect.kind === 'own')
-  const remembered = effects.findLast((effect) => effect.kind === 'remember')
-  const operations = effects.filter((effect) => effect.kind === 'operation').map(({ operation }) => operation)
-  const events = effects.filter((effect) => effect.kind === 'event').map(({ event }) => event)
-  if (own === undefined && remembered === undefined && operations.length === 0 && events.length === 0) return null
-  const memory = remembered === undefined ? {} : { memory: { service, memory: remembered.memory } }
-  if (own === undefined) return { operations, events, ...memory }
-  const { owner } = own
-  const intended = bindings.map((binding) => ({
-    service,
-    binding,
-    node: owner.node,
-    epoch: owner.epoch,
-    state: 'pending' as const,
-    observed: null,
-    attempts: 0,
-    lastError: null,
-  }))
-  return { owner: { service, owner }, bindings: intended, operations, events, ...memory }
 }

@@ -1,10 +1,11 @@
 /** What people and probes are shown of services and nodes: the JSON of the design's section 6. */
 import type { ServiceReport } from '../contract.ts'
 import type { Decision, Hold, Moment } from '../decision.ts'
-import type { BindingWord } from '../reconcile.ts'
+import type { BindingWord, DriftPolicy } from '../reconcile.ts'
 import { isFenced } from '../rules/fencing.ts'
 import type { DrainRecord, NodeRecord } from '../store/store.ts'
 import type { KnownNode, Nodes } from './nodes.ts'
+import type { Preflight } from './preflights.ts'
 import type { Unit } from './unit.ts'
 
 /** `held` and `suppressed` say why nothing moves; they come before what the bindings are doing. */
@@ -50,12 +51,18 @@ export type MemberView = {
 export type BindingView = {
   readonly name: string
   readonly adapter: string
+  /** What is done about a change that somebody else made. */
+  readonly drift: DriftPolicy
+  /** Bindings that come first, while it waits for them. */
+  readonly waitsFor: readonly string[]
   readonly state: BindingWord
   readonly node: string | null
   readonly epoch: number | null
   readonly observed: string | null
   readonly attempts: number
   readonly lastError: string | null
+  /** What was found when its next move was last tried without making it. Null: not tried yet. */
+  readonly preflight: Preflight | null
 }
 
 export type NodeView = {
@@ -76,15 +83,18 @@ export function viewService(unit: Unit, { nodes, drains, now }: Known): ServiceV
   const decision = unit.decision()
   const { owner, members, memory, move, reachable, origins, suppressedUntil, dualActive } = decision
   const { sites, origins: configured } = unit.config()
-  const bindings = unit.bindings().map(({ name, adapter, binding }) => ({
+  const bindings = unit.bindings().map(({ name, adapter, drift, after, binding, preflight }) => ({
     name,
     adapter,
+    drift,
+    waitsFor: binding.waits ? after : [],
     state: binding.state,
     node: binding.wanted?.node ?? null,
     epoch: binding.wanted?.epoch ?? null,
     observed: binding.seen?.where ?? null,
     attempts: binding.attempts,
     lastError: binding.lastError,
+    preflight,
   }))
   const probed = Object.entries(configured).filter(([, { probe }]) => probe !== null)
   const word = (healthy: boolean | undefined) => (healthy === undefined ? 'unknown' : healthy ? 'healthy' : 'unhealthy')

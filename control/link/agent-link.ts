@@ -26,7 +26,7 @@ export type AgentLinkInput = {
   readonly cluster: Pick<Cluster, 'connected' | 'disconnected' | 'report'>
   readonly links: Links
   readonly tokens: Pick<Tokens, 'isValid'>
-  readonly ports: Pick<ClusterPorts, 'log'>
+  readonly ports: Pick<ClusterPorts, 'clock' | 'log'>
 }
 
 export function createAgentLink({ cluster, links, tokens, ports }: AgentLinkInput): AgentLink {
@@ -51,9 +51,10 @@ export function createAgentLink({ cluster, links, tokens, ports }: AgentLinkInpu
         refuse(owner, socket, 'the token has expired or was revoked')
         return
       }
-      links.heard(node)
-      // "As in my last report on this link": answered without being looked at, as a runtime that sleeps does it.
+      const at = ports.clock.now()
+      // "As in my last report on this link", which says nothing before there was one.
       if (data === 'ping') {
+        if (links.aliveAt(node) !== null) links.heard(node)
         socket.send('pong')
         return
       }
@@ -65,8 +66,13 @@ export function createAgentLink({ cluster, links, tokens, ports }: AgentLinkInpu
       }
       try {
         const answer = await cluster.report(taken.report, 'link')
-        if ('refusal' in answer) refuse(owner, socket, answer.refusal.code)
-        else if (answer.refused.length > 0) socket.send(JSON.stringify({ commands: [], refused: answer.refused }))
+        if ('refusal' in answer) {
+          refuse(owner, socket, answer.refusal.code)
+          return
+        }
+        // Only now: while it was being taken, what was known of the node was still what it had said before.
+        if (links.isPresent(node, socket)) links.heard(node, at)
+        if (answer.refused.length > 0) socket.send(JSON.stringify({ commands: [], refused: answer.refused }))
       } catch {
         // Logged where it failed; the node's next report brings the same again.
       }

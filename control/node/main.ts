@@ -5,12 +5,11 @@
  * accepted that can no longer be stored.
  */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import program from '../../package.json' with { type: 'json' }
 import { hashToken } from '../access/auth.ts'
 import { createTokens } from '../access/tokens.ts'
-import { adapterSchemas, makeAdapters } from '../adapters.ts'
+import { type Adapters, adaptersOf } from '../adapters.ts'
 import { createApp } from '../app.ts'
 import type { ControlConfig } from '../config/config.ts'
 import { type Cluster, createCluster } from '../core/cluster.ts'
@@ -56,7 +55,8 @@ export type RunningControl = {
 
 export async function runControl(options: RunControl): Promise<RunningControl> {
   const { configFile, signals = true } = options
-  const config = loadControlConfig(configFile, options.environment)
+  const { config, text, registry } = await loadControlConfig(configFile, options.environment)
+  const adapters = adaptersOf(registry)
   const log = options.log ?? (await createLog())
   const tls = config.tls === null ? null : certificate(config.tls, configFile, log)
   const database = openDatabase(config.database, refuseNewer)
@@ -64,9 +64,9 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
     const store = openStore(config.database, () => watchStore(createSqlStore(database), { clock, timer, log }))
     await storeTokens(store, config)
     const links = createLinks(clock)
-    const seeing = createSeeing({ config, store, links, ports: { clock, timer }, version, log })
+    const seeing = createSeeing({ config, store, links, ports: { clock, timer, log }, version })
     const ports = createPorts({ store, links, log, measure: seeing.measure })
-    const services = await declareAll(config.services, store, log)
+    const services = await declareAll({ services: config.services, adapters, store, log })
     const cluster = createCluster({ services, retention: config.retention }, ports)
     const ending = new AbortController()
     const tokens = createTokens(store, clock, (token) => hash('sha256', token))
@@ -75,12 +75,12 @@ export async function runControl(options: RunControl): Promise<RunningControl> {
       store,
       links,
       ports,
-      makeAdapters,
+      makeAdapters: adapters.make,
       tokens,
       ownerProbe: config.ownerProbe,
       rateLimit: config.rateLimit,
-      adapters: adapterSchemas,
-      fileDeclarations: declarationsOfFile(readFileSync(configFile, 'utf8'), adapterSchemas),
+      adapters: adapters.schemas,
+      fileDeclarations: declarationsOfFile(text, adapters.schemas),
       ending: ending.signal,
       addressOf: (context) => getConnInfo(context).remote.address,
       upgrade: upgradeOn(createAgentLink({ cluster, links, tokens, ports })),
@@ -132,18 +132,21 @@ async function storeTokens(store: Store, { tokens }: ControlConfig): Promise<voi
   await store.setTokens('file', records)
 }
 
+type Declare = {
+  readonly services: ControlConfig['services']
+  readonly adapters: Adapters
+  readonly store: Store
+  readonly log: Log
+}
+
 /** All adapters before anything is decided, so that loading a provider's SDK is never in the path of a move. */
-async function declareAll(
-  services: ControlConfig['services'],
-  store: Store,
-  log: Log,
-): Promise<ReadonlyMap<string, Declared>> {
+async function declareAll({ services, adapters, store, log }: Declare): Promise<ReadonlyMap<string, Declared>> {
   const made = Object.entries(services).map(async ([service, config]) => {
-    return [service, { config, adapters: await makeAdapters(config), origin: 'file' }] as const
+    return [service, { config, adapters: await adapters.make(service, config), origin: 'file' }] as const
   })
   const inFile = new Map<string, Declared>(await Promise.all(made))
   const { declarations: records } = store.load()
-  const stored = await declareStored({ records, inFile, adapters: adapterSchemas, makeAdapters, log })
+  const stored = await declareStored({ records, inFile, adapters: adapters.schemas, makeAdapters: adapters.make, log })
   return new Map([...inFile, ...stored])
 }
 

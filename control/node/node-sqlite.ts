@@ -38,7 +38,8 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
   let database: DatabaseSync | undefined
   try {
     if (existsSync(file)) inspectUntouched(file, inspect)
-    else if (file !== ':memory:') createPrivate(file)
+    // It holds the hashes of tokens. SQLite gives the files beside it the same mode.
+    else if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
     database = new DatabaseSync(file, { timeout: 2_000 })
     // Exclusive, so that a second control on the same file is refused at its start rather than found out by its writes.
     for (const pragma of [
@@ -57,11 +58,6 @@ export function openDatabase(file: string, inspect: (sql: Pick<Sql, 'all'>) => v
     throw new DatabaseError(explain(file, error), { cause: error })
   }
   return sqlOn(database)
-}
-
-/** Nobody else may read the hashes of tokens, whatever the umask says. SQLite gives the files beside it the same mode. */
-function createPrivate(file: string): void {
-  closeSync(openSync(file, 'wx', 0o600))
 }
 
 /**

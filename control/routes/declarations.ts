@@ -116,11 +116,12 @@ async function put(input: RouteInput, context: Context<Env>, { service, declarat
   const known = textOf(input, service)
   if (known?.origin === 'file') throw declaredInFile(`service ${service}`)
   await checkConditions(context, service, known?.text ?? null)
-  if (known?.text === text) return { outcome: 'unchanged', version: known.version } as const
+  const isDeclared = cluster.declared(service) !== undefined
+  if (known?.text === text && isDeclared) return { outcome: 'unchanged', version: known.version } as const
   const version = (cluster.declaration(service)?.version ?? 0) + 1
   const outcome = known === null ? ('created' as const) : ('replaced' as const)
   if (dryRun) return { outcome, version }
-  const adapters = await makeAdapters(config).catch((error: Error) => {
+  const adapters = await makeAdapters(service, config).catch((error: Error) => {
     const detail = `a binding's adapter cannot be made here: ${error.message}`
     throw new ProblemError({ status: 409, code: 'adapter-failed', detail })
   })
@@ -152,11 +153,9 @@ function addForget(router: OpenAPIHono<Env>, input: RouteInput, inTurn: Turns): 
     const { reason = null } = context.req.valid('query')
     await inTurn(async () => {
       const known = textOf(input, service)
-      if (known?.origin === 'file') throw declaredInFile(`service ${service}`)
-      // What did not fit when control started is no service, but is stored, and would come back with a later version.
-      const text = known?.text ?? input.cluster.declaration(service)?.text
-      if (text === undefined) throw notFound(`service ${service}`)
-      await checkConditions(context, service, text)
+      if (known === null) throw notFound(`service ${service}`)
+      if (known.origin === 'file') throw declaredInFile(`service ${service}`)
+      await checkConditions(context, service, known.text)
       const forgotten = await input.cluster.forget({ service, reason, by: callerOf(context).name })
       if (!forgotten) throw notFound(`service ${service}`)
     })
@@ -169,8 +168,11 @@ type Known = { readonly text: string; readonly origin: 'file' | 'api'; readonly 
 /** Null: there is no such service. */
 function textOf({ cluster, fileDeclarations }: RouteInput, service: string): Known | null {
   const present = cluster.declared(service)
-  if (present === undefined) return null
   const record = cluster.declaration(service)
+  // It did not fit any more when control started: it is still there, to be put right or forgotten.
+  if (present === undefined && record !== undefined)
+    return { text: record.text, origin: 'api', version: record.version }
+  if (present === undefined) return null
   if (present.origin === 'api' && record !== undefined) {
     return { text: record.text, origin: 'api', version: record.version }
   }

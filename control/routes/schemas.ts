@@ -59,12 +59,18 @@ const bindingSchema = z
   .object({
     name: z.string(),
     adapter: z.string(),
+    drift: z.enum(['reassert', 'alert', 'freeze']),
+    waitsFor: z.array(z.string()).openapi({ description: 'Bindings that come first, while it waits for them' }),
     state: z.enum(['pending', 'applying', 'verifying', 'settled', 'retrying', 'failed', 'drifted']),
     node: z.string().nullable(),
     epoch: z.int().nullable(),
     observed: z.string().nullable(),
     attempts: z.int(),
     lastError: z.string().nullable(),
+    preflight: z
+      .object({ at: time(), failed: z.array(z.object({ check: z.string(), message: z.string().nullable() })) })
+      .nullable()
+      .openapi({ description: 'What would fail if it had to move now; null: not tried yet' }),
   })
   .openapi('Binding')
 

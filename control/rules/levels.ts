@@ -19,6 +19,21 @@ export function remind(turn: Turn, node: string): void {
   if (mayTell(turn, member, 'owner')) tell(turn, node, false)
 }
 
+/** What is wanted of the node has just changed: it hears so at once, however lately it was told the contrary. */
+export function remindAnew(turn: Turn, node: string): void {
+  const member = turn.state.members[node]
+  if (member === undefined) return
+  const { yield: _, ...told } = member.told
+  changeMember(turn, node, { told })
+  remind(turn, node)
+}
+
+/** An owner that was raised for a move may go back when the move has ended, or another keeps out: no news of its own. */
+export function remindOwner(turn: Turn): void {
+  const { owner } = turn.state
+  if (owner !== null) lowerIfUnneeded(turn, owner.node)
+}
+
 /** Every node that remembers epochs hears who owns, as soon as that is durable. */
 export function tellOwner(turn: Turn): void {
   for (const { node, link, epochSeen } of Object.values(turn.state.members)) {

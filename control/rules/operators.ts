@@ -2,7 +2,7 @@
 import { type Asked, movingMs, type ServiceEvent } from '../decision.ts'
 import { adopt } from './fencing.ts'
 import { forgive } from './flap.ts'
-import { remind } from './levels.ts'
+import { remindAnew } from './levels.ts'
 import { finish, isMoving } from './moves.ts'
 import { beginDrain } from './switchover.ts'
 import { audit, command, isDrained, nextId, refuse, remember, type Turn } from './turn.ts'
@@ -53,7 +53,7 @@ export function drain(turn: Turn, { node, id, by, reason }: Drain): boolean {
     else if (beginDrain(turn, id)) turn.state = { ...turn.state, drainAt: turn.now.ms + drainAgainMs }
     else waits(turn, node, 'no other node can take over')
   }
-  remind(turn, node)
+  remindAnew(turn, node)
   return true
 }
 
@@ -73,7 +73,7 @@ export function undrain(turn: Turn, { node }: Drain): boolean {
     finish(turn, 'failed', `${node} is not being emptied any more`)
     if (priority !== null) command(turn, to, { kind: 'lower', id: nextId(turn), service: turn.policy.service })
   }
-  remind(turn, node)
+  remindAnew(turn, node)
   return true
 }
 

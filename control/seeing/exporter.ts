@@ -2,7 +2,8 @@
  * Sends traces of moves to a collector, by OTLP over HTTP in JSON.
  *
  * Nothing waits for it: a move that has ended is put into a queue that holds so many and drops the oldest. One request is
- * on its way at a time; what a collector could not take it is given again later, and what it refuses is dropped.
+ * on its way at a time; what a collector could not take it is given again later, and what it refuses is dropped. Where
+ * a timer may never come, because a program that sleeps is not to be woken for this, it is given again with the next.
  */
 
 import type { ClusterPorts } from '../core/ports.ts'
@@ -33,6 +34,7 @@ export function createExporter({ url, headers, ports, fetch }: ExporterInput): E
   const waiting: Operation[] = []
   let failures = 0
   let busy = false
+  let notBefore = Number.NEGATIVE_INFINITY
   let stopped = false
   let abort = new AbortController()
 
@@ -70,15 +72,19 @@ export function createExporter({ url, headers, ports, fetch }: ExporterInput): E
     }
   }
   const work = (): void => {
-    if (busy || stopped || waiting.length === 0) return
+    if (busy || stopped || waiting.length === 0 || clock.now() < notBefore) return
     busy = true
-    const next = (): void => {
-      busy = false
-      work()
-    }
     void send().then(() => {
-      if (failures === 0) next()
-      else timer.at(clock.now() + Math.min(retryMs.last, retryMs.first * 2 ** (failures - 1)), next)
+      busy = false
+      if (failures === 0) work()
+      else pause()
+    })
+  }
+  const pause = (): void => {
+    notBefore = clock.now() + Math.min(retryMs.last, retryMs.first * 2 ** (failures - 1))
+    timer.at(notBefore, () => {
+      notBefore = Number.NEGATIVE_INFINITY
+      work()
     })
   }
   return {

@@ -142,6 +142,14 @@ const partFamilies: readonly Family<ServiceView>[] = [
     },
   },
   {
+    name: 'holdfast_binding_preflight_failures',
+    help: 'How much of what the next move of the binding needs would fail, by the last trial. Not tried yet: no series.',
+    labels: ['service', 'binding'],
+    series: ({ service, bindings }, set) => {
+      for (const { name, preflight } of bindings) if (preflight !== null) set([service, name], preflight.failed.length)
+    },
+  },
+  {
     name: 'holdfast_binding_state',
     help: 'State of a binding, as a label: 1 for the present one.',
     labels: ['service', 'binding', 'adapter', 'state'],

@@ -7,12 +7,12 @@
 import type { MiddlewareHandler } from 'hono'
 import { callerOf, type Env, hashToken } from '../access/auth.ts'
 import { createTokens } from '../access/tokens.ts'
-import { adapterSchemas, makeAdapters } from '../adapters.ts'
+import { ownAdapters } from '../adapters.ts'
 import { createApp } from '../app.ts'
 import type { ClusterConfig, TokenConfig } from '../config/config.ts'
 import { createCluster } from '../core/cluster.ts'
 import { declarationsOfFile, declareStored, type MakeAdapters } from '../core/declarations.ts'
-import type { ClusterPorts, Declared, Log } from '../core/ports.ts'
+import type { ClusterPorts, Declared, Kept, Log } from '../core/ports.ts'
 import { type AgentLink, createAgentLink } from '../link/agent-link.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { DeclarationRecord, Store, TokenRecord } from '../store/store.ts'
@@ -21,6 +21,7 @@ import { confirmed } from './confirmed.ts'
 import { durableSql } from './do-sqlite.ts'
 import { createHibernatingLinks, type HibernatingLinks } from './hibernating-links.ts'
 import { probe } from './probe.ts'
+import { seeingIn } from './seeing.ts'
 
 export type Control = {
   readonly fetch: (request: Request) => Promise<Response>
@@ -37,7 +38,7 @@ export type ControlInput = {
   readonly log: Log
 }
 
-/** There is no monotonic clock across sleep. Leases compare instants of this one machine only, seconds apart. */
+/** There is no monotonic clock across sleep. Instants are compared on this one machine only: a lease, or a wait, apart. */
 const clock = { now: () => Date.now(), wall: () => new Date() }
 
 export async function startControl({ context, config, text, log }: ControlInput): Promise<Control> {
@@ -48,6 +49,7 @@ export async function startControl({ context, config, text, log }: ControlInput)
   const services = await declareAll({ config, stored: store.load().declarations, make, log })
   const links = createHibernatingLinks(context, clock)
   const timer = createAlarmTimer({ storage, clock, log, armedFor: await storage.getAlarm() })
+  const seeing = seeingIn({ context, config, ports: { clock, aliveAt: links.aliveAt, log } })
   const ports: ClusterPorts = {
     store,
     clock,
@@ -56,8 +58,9 @@ export async function startControl({ context, config, text, log }: ControlInput)
     aliveAt: links.aliveAt,
     openLinks: links.nodes,
     sleeps: true,
+    kept: keptIn(storage),
     probe,
-    measure: () => undefined,
+    measure: seeing.measure,
     random: Math.random,
     log,
   }
@@ -73,15 +76,27 @@ export async function startControl({ context, config, text, log }: ControlInput)
     makeAdapters: make,
     ownerProbe: config.ownerProbe,
     rateLimit: config.rateLimit,
-    adapters: adapterSchemas,
-    fileDeclarations: declarationsOfFile(text, adapterSchemas),
+    adapters: ownAdapters.schemas,
+    fileDeclarations: declarationsOfFile(text, ownAdapters.schemas),
     // An object is never told that it ends.
     ending: new AbortController().signal,
     addressOf: (request) => request.req.header('cf-connecting-ip'),
     upgrade: upgradeIn(context, link),
+    metrics: seeing.metrics,
+    answered: seeing.metrics.answered,
   })
   cluster.start()
   return { fetch: async (request) => app.fetch(request), link, links, timer }
+}
+
+/** The number belongs to the shapes of what is kept: whoever changes one counts it up, and begins without. */
+function keptIn({ kv }: DurableObjectStorage): Kept {
+  const named = (key: string): string => `kept 1 ${key}`
+  return {
+    get: (key) => kv.get(named(key)),
+    put: (key, value) => kv.put(named(key), value),
+    delete: (key) => void kv.delete(named(key)),
+  }
 }
 
 /** The link is the object's, so that it may sleep while the link stays open. */
@@ -124,9 +139,15 @@ type Declare = {
 async function declareAll({ config, stored, make, log }: Declare): Promise<ReadonlyMap<string, Declared>> {
   const inFile = new Map<string, Declared>()
   for (const [service, known] of Object.entries(config.services)) {
-    inFile.set(service, { config: known, adapters: await make(known), origin: 'file' })
+    inFile.set(service, { config: known, adapters: await make(service, known), origin: 'file' })
   }
-  const declared = await declareStored({ records: stored, inFile, adapters: adapterSchemas, makeAdapters: make, log })
+  const declared = await declareStored({
+    records: stored,
+    inFile,
+    adapters: ownAdapters.schemas,
+    makeAdapters: make,
+    log,
+  })
   return new Map([...inFile, ...declared])
 }
 
@@ -136,8 +157,8 @@ function confirmedIn(storage: DurableObjectStorage): MakeAdapters {
     storage.kv.put('confirmed', clock.now())
     await storage.sync()
   }
-  return async (config) => {
-    const made = await makeAdapters(config)
+  return async (service, config) => {
+    const made = await ownAdapters.make(service, config)
     return new Map([...made].map(([name, adapter]) => [name, confirmed(adapter, confirm)]))
   }
 }

@@ -5,14 +5,14 @@
 
 import type { Clock } from '../core/ports.ts'
 import type { LinkOwner } from '../link/agent-link.ts'
-import type { Links, Socket } from '../link/links.ts'
+import { type Links, type Socket, sendOver } from '../link/links.ts'
 
 type Attachment = {
   readonly node: string
   /** The id of the token that it was opened with. */
   readonly token: string
-  /** When it last said something that woke the object. */
-  readonly heardAt: number
+  /** When a report over it was last taken; null before the first. */
+  readonly heardAt: number | null
   /** Replaced or refused: it may still be closing, and is no node's link any more. */
   readonly ended: boolean
 }
@@ -38,20 +38,10 @@ export function createHibernatingLinks(context: Context, clock: Pick<Clock, 'now
       ),
     ],
     ownerOf: attached,
-    send: (node, commands) => {
-      const socket = presentOf(node)
-      if (socket === undefined) return false
-      try {
-        socket.send(JSON.stringify({ commands }))
-        return true
-      } catch {
-        // It is closing; its end will be heard of.
-        return false
-      }
-    },
+    send: (node, commands) => sendOver(presentOf(node), commands),
     open: (node, opened, token) => {
       const formers = context.getWebSockets(node).filter(isOpen)
-      attach(opened, { node, token, heardAt: clock.now(), ended: false })
+      attach(opened, { node, token, heardAt: null, ended: false })
       for (const former of formers) {
         end(former)
         former.close(4000, 'replaced by a newer link of this node')
@@ -63,15 +53,17 @@ export function createHibernatingLinks(context: Context, clock: Pick<Clock, 'now
       return wasPresent
     },
     isPresent: (_, socket) => isSocket(socket) && attached(socket)?.ended === false,
-    heard: (node) => {
+    heard: (node, at = clock.now()) => {
       const socket = presentOf(node)
-      if (socket !== undefined) attach(socket, { ...attached(socket)!, heardAt: clock.now() })
+      if (socket === undefined) return
+      const known = attached(socket)!
+      attach(socket, { ...known, heardAt: Math.max(at, known.heardAt ?? at) })
     },
     aliveAt: (node) => {
       const socket = presentOf(node)
-      if (socket === undefined) return null
-      const pinged = context.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0
-      return Math.max(attached(socket)!.heardAt, pinged)
+      const heardAt = socket && attached(socket)!.heardAt
+      if (socket === undefined || heardAt == null) return null
+      return Math.max(heardAt, context.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? heardAt)
     },
     closeOf: (token, reason) => {
       for (const socket of context.getWebSockets()) if (attached(socket)?.token === token) socket.close(1008, reason)

@@ -1,32 +1,27 @@
 /** One look at a place that should answer, from a Worker: a page by `fetch`, a port by the runtime's own sockets. */
 import { connect } from 'cloudflare:sockets'
-import type { Probe } from '../core/ports.ts'
+import { createProbe, userAgent } from '../core/probe-verdict.ts'
 
-export const probe: Probe = async (target, signal) => {
-  try {
-    signal.throwIfAborted()
-    return await (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target.address, signal))
-  } catch (error) {
-    if (signal.aborted) return 'it did not answer in time'
-    return error instanceof Error ? error.message : String(error)
-  }
-}
+export const probe = createProbe({ http: statusOf, tcp: connectTo })
 
-async function probeHttp(url: string, signal: AbortSignal): Promise<string | null> {
-  const response = await fetch(url, { signal, redirect: 'manual', headers: { 'user-agent': 'holdfast' } })
+async function statusOf(url: string, signal: AbortSignal): Promise<number> {
+  const response = await fetch(url, { signal, redirect: 'manual', headers: { 'user-agent': userAgent } })
   await response.body?.cancel()
-  return response.status >= 200 && response.status < 400 ? null : `it answered ${response.status}`
+  return response.status
 }
 
-async function probeTcp(address: string, signal: AbortSignal): Promise<string | null> {
+async function connectTo(address: string, signal: AbortSignal): Promise<void> {
   const socket = connect(address)
-  const given = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true })
-  })
+  const { promise: givenUp, reject } = Promise.withResolvers<never>()
+  const giveUp = (): void => reject(signal.reason)
+  signal.addEventListener('abort', giveUp, { once: true })
+  // Rejects beside `opened`, and nobody waits for it.
+  socket.closed.catch(() => undefined)
   try {
-    await Promise.race([socket.opened, given])
-    return null
+    await Promise.race([socket.opened, givenUp])
   } finally {
-    await socket.close().catch(() => undefined)
+    signal.removeEventListener('abort', giveUp)
+    // One that never opens never closes either: not waited for.
+    socket.close().catch(() => undefined)
   }
 }

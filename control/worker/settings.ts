@@ -9,7 +9,7 @@
  *   HOLDFAST_LOG_LEVEL      debug, info, warn or error; debug says each event that ran an object
  */
 import { z } from 'zod'
-import { adapterSchemas } from '../adapters.ts'
+import { ownAdapters } from '../adapters.ts'
 import { type ClusterConfig, clusterConfigSchema } from '../config/config.ts'
 import { readConfig } from '../config/config-file.ts'
 import { nameSchema } from '../contract.ts'
@@ -85,7 +85,7 @@ export function readClusterConfig(variables: Variables, cluster: string): Cluste
   const text = configText(variables, cluster)
   const environment: Record<string, string> = {}
   for (const [name, value] of Object.entries(variables)) if (typeof value === 'string') environment[name] = value
-  const schema = clusterConfigSchema(adapterSchemas)
+  const schema = clusterConfigSchema(ownAdapters.schemas)
   const config = readConfig({ file: variable, text, environment, schema })
   const token = variables.HOLDFAST_ADMIN_TOKEN
   if (typeof token !== 'string' || token === '') return config

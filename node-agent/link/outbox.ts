@@ -6,10 +6,11 @@
  *   report   report   report   ping    ping    ping   …      report, ping
  *
  * A report is a level. While the connection is down nothing queues up: the newest state replaces the one before, and
- * is sent as soon as the connection is open. A ping says `as in my last report on this link`, and control answers each
- * with a pong, in order: so it is known until when control has surely heard this node.
+ * is sent as soon as the connection is open; but one that has grown old is not said, and waits for the next. A ping says
+ * `as in my last report on this link`, and control answers each with a pong, in order: so it is known until when control
+ * has surely heard this node.
  */
-import type { CommandResult, Report, ServiceReport } from '../../control/contract.ts'
+import { type CommandResult, heartbeatMs, type Report, type ServiceReport } from '../../control/contract.ts'
 
 export type Identity = { readonly node: string; readonly site: string; readonly incarnation: string }
 
@@ -17,6 +18,8 @@ export type Outbox = {
   readonly identity: Identity
   readonly sequence: number
   readonly services: Readonly<Record<string, ServiceReport>>
+  /** When the services were last known to be like this. */
+  readonly knownAt: number
   readonly answers: readonly string[]
   readonly results: readonly CommandResult[]
   readonly connection: Connection
@@ -71,16 +74,19 @@ const longestRetryMs = 5_000
 /** How often all is said again although nothing has changed, in milliseconds. */
 const wholeReportMs = 30_000
 
+/** How long a state that was known is taken for the present one: two heartbeats, and a slow machine. Milliseconds. */
+export const freshForMs = 2 * heartbeatMs + 500
+
 export function createOutbox(identity: Identity): Outbox {
   const connection: Connection = { kind: 'waiting', retryAt: 0, failures: 0 }
-  return { identity, sequence: 0, services: {}, answers: [], results: [], connection, confirmedAt: null }
+  return { identity, sequence: 0, services: {}, knownAt: 0, answers: [], results: [], connection, confirmedAt: null }
 }
 
 export function stepOutbox(outbox: Outbox, event: OutboxEvent, now: number): OutboxStep {
   switch (event.kind) {
     case 'state': {
       const { services, answers, pulse } = event
-      return flush({ ...outbox, services, answers: [...outbox.answers, ...answers] }, { pulse, now })
+      return flush({ ...outbox, services, knownAt: now, answers: [...outbox.answers, ...answers] }, { pulse, now })
     }
     case 'result':
       return flush({ ...outbox, results: [...outbox.results, event.result].slice(-64) }, { pulse: false, now })
@@ -128,7 +134,8 @@ type Occasion = { readonly pulse: boolean; readonly now: number }
 
 function flush(outbox: Outbox, { pulse, now }: Occasion): OutboxStep {
   const { connection } = outbox
-  if (connection.kind !== 'open' || Object.keys(outbox.services).length === 0) return { outbox, effects: [] }
+  const known = Object.keys(outbox.services).length > 0 && now - outbox.knownAt <= freshForMs
+  if (connection.kind !== 'open' || !known) return { outbox, effects: [] }
   const reported = isReportDue(outbox, now) ? report(outbox, now) : { outbox, effects: [] }
   return pulse ? ping(reported, now) : reported
 }

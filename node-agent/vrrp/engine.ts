@@ -43,7 +43,14 @@ export type Input =
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
   /** `id`: of the command that it is the answer to; null when nobody waits for one. */
-  | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
+  | {
+      readonly kind: 'standing'
+      readonly id: string | null
+      readonly service: string
+      readonly standing: Standing
+      /** It yields, and there is no time left to wait for a successor. */
+      readonly atOnce?: boolean
+    }
   | { readonly kind: 'stop' }
 
 export type Engine = {
@@ -195,7 +202,7 @@ function changeStanding(slot: Slot | undefined, input: StandingInput, stopping: 
       ? []
       : [{ kind: 'answer', id: input.id, ...(reason === undefined ? { ok: true } : { ok: false, reason }) }]
   if (slot === undefined) return answer(`this node has no service ${input.service}`)
-  const outputs = takeStanding(slot, input.standing, stopping, now)
+  const outputs = takeStanding(slot, input, stopping, now)
   return [...outputs, { kind: 'standing', service: input.service }, ...answer()]
 }
 

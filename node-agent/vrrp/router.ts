@@ -113,8 +113,8 @@ export type Event =
   | { readonly kind: 'take-over'; readonly priority: number }
   /** Back to the configured priority. */
   | { readonly kind: 'lower' }
-  /** `router.yielding` has changed. */
-  | { readonly kind: 'yield' }
+  /** `router.yielding` has changed. `atOnce`: there is no time left to wait for a successor. */
+  | { readonly kind: 'yield'; readonly atOnce?: boolean }
   /** `router.priority` has changed; it was `was`. */
   | { readonly kind: 'priority'; readonly was: number }
   /** Somebody else removed one of our addresses from the interface. */

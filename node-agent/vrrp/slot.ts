@@ -112,20 +112,29 @@ export function intoFault(slot: Slot, from: StateWord): Output[] {
 }
 
 /** A fault makes the router leave politely, its end makes it start; priority and part in the election change in place. */
-export function takeStanding(slot: Slot, next: Standing, stopping: boolean, now: Instant): Output[] {
+export function takeStanding(
+  slot: Slot,
+  { standing: next, atOnce = false }: { readonly standing: Standing; readonly atOnce?: boolean },
+  stopping: boolean,
+  now: Instant,
+): Output[] {
   const from = wordOf(slot)
   const before = slot.standing
   slot.standing = next
   if (slot.running === undefined) return []
   const running: RunningRouter = { ...slot.running, ...next }
   slot.running = running
-  if (next.fault !== null) return advanceSlot(slot, running, { kind: 'shutdown' }, now, { from, why: next.fault })
+  const obeyYield = (): Output[] => advanceSlot(slot, running, { kind: 'yield', atOnce }, now)
+  if (next.fault !== null) {
+    const left = advanceSlot(slot, running, { kind: 'shutdown' }, now, { from, why: next.fault })
+    return atOnce ? [...left, ...obeyYield()] : left
+  }
   if (before.fault !== null) return stopping ? [] : advanceSlot(slot, running, { kind: 'startup' }, now, { from })
   return [
     ...(before.priority === next.priority
       ? []
       : advanceSlot(slot, running, { kind: 'priority', was: before.priority }, now)),
-    ...(before.yielding === next.yielding ? [] : advanceSlot(slot, running, { kind: 'yield' }, now)),
+    ...(before.yielding === next.yielding && !atOnce ? [] : obeyYield()),
   ]
 }
 

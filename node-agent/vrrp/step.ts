@@ -168,7 +168,8 @@ function stepActive(router: RunningRouter, state: Active, event: Event, now: Ins
       return advertise(router, lowered, now)
     }
     case 'yield':
-      return router.yielding ? resign(router, now, 'backup', 'yield') : stay(state)
+      if (!router.yielding) return stay(state)
+      return resign(event.atOnce ? { ...router, resign: 'now' } : router, now, 'backup', 'yield')
     case 'priority': {
       // Lifted above its priority, it stays lifted by as much: a check that fails after a take-over counts all the same.
       const { raisedTo } = state
@@ -244,13 +245,20 @@ function resign(router: RunningRouter, now: Instant, afterwards: Resigning['afte
       afterwards === 'backup' ? enterBackup(router, router.advertisementInterval, now) : { kind: afterwards }
     return { state, effects: [farewell, { kind: 'remove-addresses' }], reason }
   }
-  // Priority 1 waits longest: 255/256 of the interval. A whole one leaves room for its timer to be late.
-  const answersUntil = after(after(now, ofCentiseconds(router.advertisementInterval)), handoverLinger)
+  const answersUntil = after(now, longestResignation(router))
   return { state: { kind: 'resigning', answersUntil, successorHeard: false, afterwards }, effects: [farewell], reason }
 }
 
+/** How long a router that leaves goes on answering when no successor is heard. */
+export function longestResignation(router: VirtualRouter): Microseconds {
+  if (router.resign === 'now') return 0 as Microseconds
+  // Priority 1 waits longest: 255/256 of the interval. A whole one leaves room for its timer to be late.
+  return (ofCentiseconds(router.advertisementInterval) + handoverLinger) as Microseconds
+}
+
 function stepResigning(router: RunningRouter, state: Resigning, event: Event, now: Instant): Step {
-  const over = (event.kind === 'tick' && now >= state.answersUntil) || event.kind === 'fault'
+  const atOnce = event.kind === 'yield' && event.atOnce === true
+  const over = (event.kind === 'tick' && now >= state.answersUntil) || event.kind === 'fault' || atOnce
   if (over) {
     const reason = state.successorHeard ? 'successor took over' : 'no successor'
     const next: State =

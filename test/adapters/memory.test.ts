@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Adapter, Failure } from '../../adapters/adapter.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryFault } from '../../adapters/memory.ts'
 import { adapterCases, type CaseFault, type Place, type World } from './adapter-cases.ts'
+import { faultMatrix } from './fault-matrix.ts'
 import { createManualTimers } from './manual-timers.ts'
 
 const nodes = ['n1', 'n2']
@@ -45,6 +46,8 @@ async function setup(cas: 'none' | 'atomic'): Promise<{ adapter: Adapter; world:
 
 adapterCases({ name: 'memory', setup: () => setup('none') })
 adapterCases({ name: 'memory, atomic', setup: () => setup('atomic') })
+faultMatrix({ name: 'memory', setup: () => setup('none'), seeds: 40 })
+faultMatrix({ name: 'memory, atomic', setup: () => setup('atomic'), seeds: 40 })
 
 const signal = new AbortController().signal
 

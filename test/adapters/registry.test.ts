@@ -2,10 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { adapterNames, adapterSchemaOf, createAdapter } from '../../adapters/registry.ts'
+import { builtIn } from '../../adapters/registry.ts'
+
+const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } = builtIn
+
+const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'memory'])
+  expect(adapterNames).toEqual([...adapterNames].toSorted())
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
@@ -15,7 +19,7 @@ test('a name that is none has no schemas, also when every object has it', () => 
 })
 
 test('an adapter that does not exist is refused with those that do', async () => {
-  await expect(createAdapter('toString', { config: {}, targets: {} })).rejects.toThrow('there are aws-eip, memory')
+  await expect(createAdapter('toString', { ...names, config: {}, targets: {} })).rejects.toThrow('there are aws-eip, ')
 })
 
 test('the configuration of the design is accepted, with its defaults filled in', () => {
@@ -37,11 +41,13 @@ test.each([
 })
 
 test('a configuration that is wrong makes no adapter', async () => {
-  await expect(createAdapter('aws-eip', { config: {}, targets: {} })).rejects.toMatchObject({ name: 'ZodError' })
+  await expect(createAdapter('aws-eip', { ...names, config: {}, targets: {} })).rejects.toMatchObject({
+    name: 'ZodError',
+  })
 })
 
 test('the memory adapter starts at nothing, and moves', async () => {
-  const adapter = await createAdapter('memory', { config: {}, targets: { n1: {}, n2: {} } })
+  const adapter = await createAdapter('memory', { ...names, config: {}, targets: { n1: {}, n2: {} } })
   const signal = new AbortController().signal
   expect(await adapter.observe(signal)).toMatchObject({ kind: 'none' })
   expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
@@ -52,12 +58,13 @@ test('a control without an AWS binding does not load the SDK', () => {
   // In a process of its own: here other tests may have loaded it.
   const registry = join(import.meta.dirname, '..', '..', 'adapters', 'registry.ts')
   const program = `
-    const { createAdapter } = await import(${JSON.stringify(registry)})
+    const { builtIn: { create: createAdapter } } = await import(${JSON.stringify(registry)})
     const { createRequire } = await import('node:module')
     const loaded = () => Object.keys(createRequire(${JSON.stringify(registry)}).cache).some((name) => name.includes('client-ec2'))
-    await createAdapter('memory', { config: {}, targets: {} })
+    const names = { service: 'web', binding: 'eip' }
+    await createAdapter('memory', { ...names, config: {}, targets: {} })
     const before = loaded()
-    await createAdapter('aws-eip', { config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
+    await createAdapter('aws-eip', { ...names, config: { region: 'eu-west-1', allocationId: 'eipalloc-1' }, targets: {} })
     console.log(JSON.stringify([before, loaded()]))`
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(JSON.parse(printed)).toEqual([false, true])

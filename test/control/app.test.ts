@@ -1,6 +1,7 @@
 /** The API without a server: what every refusal looks like, and the shapes that clients rely on. */
 import { describe, expect, test } from 'vitest'
 import { problemOf } from '../support/problems.ts'
+import { binding, member, service } from '../support/service-views.ts'
 import { createWorld } from './world.ts'
 
 const report = (node = 'n1', more = {}) => ({
@@ -133,60 +134,18 @@ describe('shapes', () => {
   test('a service', async () => {
     const it = await settled()
     const response = await it.call('GET', '/v1/services/web', 'viewer-token')
-    const service = {
-      service: 'web',
-      phase: 'settled',
-      owner: { node: 'n1', site: 'dc1', epoch: 1, since: '2026-11-22T00:00:00.000Z' },
+    const at = '2026-11-22T00:00:00.000Z'
+    const shape = service({
+      owner: { node: 'n1', site: 'dc1', epoch: 1, since: at },
       members: [
-        {
-          node: 'n1',
-          site: 'dc1',
-          state: 'active',
-          priority: 200,
-          healthy: true,
-          fault: null,
-          solo: false,
-          drained: false,
-          connected: false,
-          lastReport: '2026-11-22T00:00:00.000Z',
-        },
-        {
-          node: 'n2',
-          site: 'dc1',
-          state: 'backup',
-          priority: 100,
-          healthy: true,
-          fault: null,
-          solo: false,
-          drained: false,
-          connected: false,
-          lastReport: '2026-11-22T00:00:00.000Z',
-        },
+        member('n1', { state: 'active', priority: 200, connected: false, lastReport: at }),
+        member('n2', { connected: false, lastReport: at }),
       ],
-      bindings: [
-        {
-          name: 'eip',
-          adapter: 'memory',
-          state: 'settled',
-          node: 'n1',
-          epoch: 1,
-          observed: 'n1',
-          attempts: 1,
-          lastError: null,
-        },
-      ],
-      sites: [],
-      origins: {},
-      reachable: null,
-      hold: null,
-      suppressedUntil: null,
-      dualActive: false,
-      higherEpoch: null,
-      operation: null,
-    }
-    expect(await response.json()).toEqual(service)
+      bindings: [binding({ adapter: 'memory', epoch: 1 })],
+    })
+    expect(await response.json()).toEqual(shape)
     expect(await (await it.call('GET', '/v1/services', 'viewer-token')).json()).toEqual({
-      services: [service],
+      services: [shape],
       next: null,
     })
   })
@@ -213,8 +172,7 @@ describe('shapes', () => {
     const response = await it.call('POST', '/v1/services/web/switchover', 'operator-token', {})
     const { operation } = (await response.json()) as { operation: { id: string } }
     const waiting = it.call('GET', `/v1/operations/${operation.id}?wait=2s`, 'viewer-token')
-    await it.pass(2_000)
-    expect(await (await waiting).json()).toMatchObject({ status: 'running' })
+    expect(await (await it.passUntil(waiting)).json()).toMatchObject({ status: 'running' })
   })
 
   test('a switchover needs no body at all', async () => {

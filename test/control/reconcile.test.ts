@@ -6,20 +6,25 @@ import {
   type BindingEffect,
   type BindingEvent,
   beginBinding,
+  type DriftPolicy,
   probeMs,
   reconcile,
 } from '../../control/reconcile.ts'
 
-const policy = { targets: new Set(['n1', 'n2']), settleMs: 30_000, maxInFlightMs: 35_000 }
+const policy = {
+  targets: new Set(['n1', 'n2']),
+  settleMs: 30_000,
+  maxInFlightMs: 35_000,
+}
 
 /** Drives one binding. Every effect must be answered by the test before the next call can leave. */
-function binding(begin: Binding = beginBinding(null)) {
+function binding(begin: Binding = beginBinding(null), drift: DriftPolicy = 'reassert') {
   let state = begin
   let now = 0
   let calls: BindingEffect[] = []
   const events: string[] = []
   const feed = (event: BindingEvent): void => {
-    const step = reconcile(policy, state, event, { ms: now, random: 0.5 })
+    const step = reconcile({ ...policy, drift }, state, event, { ms: now, random: 0.5 })
     state = step.state
     for (const effect of step.effects) {
       if (effect.kind === 'event') events.push(effect.name)
@@ -50,8 +55,8 @@ function binding(begin: Binding = beginBinding(null)) {
       feed({ kind: 'applied', outcome })
       return call()
     },
-    want: (node: string, epoch: number): string => {
-      feed({ kind: 'wanted', wanted: { node, epoch } })
+    want: (node: string, epoch: number, waits = false): string => {
+      feed({ kind: 'wanted', wanted: { node, epoch }, waits })
       return call()
     },
     /** Waits for what is due next, and says how long that took and what left. */
@@ -77,8 +82,8 @@ const failure = (kind: 'retry' | 'conflict' | 'permanent' | 'unknown', code: str
 const throttled: Failure = { kind: 'throttled', code: 'throttled', message: 'm', afterMs: 7_000 }
 
 /** n1 is wanted at 1 and was read back. */
-function settled() {
-  const it = binding()
+function settled(drift: DriftPolicy = 'reassert') {
+  const it = binding(beginBinding(null), drift)
   it.want('n1', 1)
   it.observed(at('n1'))
   expect(it.state().state).toBe('settled')
@@ -166,7 +171,9 @@ test('a write that lands late is found by the check after its longest flight, an
   it.observed(at('n1'))
   it.applied(done)
   it.observed(at('n2'))
-  expect(it.wait()).toEqual([35_000, 'observe'])
+  expect(it.wait()).toEqual([probeMs, 'observe'])
+  it.observed(at('n2'))
+  expect(it.wait()).toEqual([35_000 - probeMs, 'observe'])
   expect(it.observed(at('n1', 'late'))).toBe('apply n2 2 late')
   expect(it.events).toContain('drift')
   expect(it.state().state).toBe('drifted')
@@ -214,7 +221,7 @@ test('after a crash it looks before it does anything, and does not take what was
 })
 
 test('what was changed while control was down is drift', () => {
-  const it = binding(beginBinding({ node: 'n1', epoch: 1 }, true))
+  const it = binding(beginBinding({ node: 'n1', epoch: 1 }, 'settled'))
   it.feed({ kind: 'resumed' })
   expect(it.observed(at('n2', 'x'))).toBe('apply n1 1 x')
   expect(it.events).toEqual(['drift'])
@@ -247,7 +254,7 @@ test('a permanent failure stops the storm: probed each minute, and a newer epoch
   it.observed(at('n1'))
   it.applied(failure('permanent', 'UnauthorizedOperation'))
   expect(it.state()).toMatchObject({ state: 'failed', lastError: 'UnauthorizedOperation: m' })
-  expect(it.wait()).toEqual([probeMs, 'observe'])
+  expect(it.wait()).toEqual([60_000, 'observe'])
   expect(it.observed(at('n1'))).toMatch(/^apply n2 2/)
   it.applied(failure('permanent', 'UnauthorizedOperation'))
   expect(it.want('n1', 3)).toBe('observe')
@@ -270,7 +277,7 @@ test('a higher epoch in the target stops everything and says so once', () => {
   const seen: Observation = { kind: 'node', node: 'n1', token: null, epochSeen: 9, raw: {} }
   expect(it.observed(seen)).toBe('nothing')
   expect(it.state().state).toBe('failed')
-  expect(it.wait()).toEqual([probeMs, 'observe'])
+  expect(it.wait()).toEqual([60_000, 'observe'])
   it.observed(seen)
   expect(it.events.filter((name) => name === 'superseded')).toHaveLength(1)
   expect(it.state().attempts).toBe(0)
@@ -306,4 +313,80 @@ test('results that nobody waits for are dropped', () => {
   it.feed({ kind: 'applied', outcome: done })
   it.feed({ kind: 'observed', observation: at('n2') })
   expect(it.state()).toBe(before)
+})
+
+const foreign = (what: string): Observation => ({ kind: 'foreign', what, token: what, raw: { found: what } })
+
+/** Settled long enough for nothing of its own to be on its way. */
+function atRest(drift: DriftPolicy) {
+  const it = settled(drift)
+  it.wait()
+  return it
+}
+
+test('alert: what somebody else changed is said once and left there; the next move writes as ever', () => {
+  const it = atRest('alert')
+  expect(it.observed(foreign('eni-9'))).toBe('nothing')
+  expect(it.state()).toMatchObject({ state: 'drifted', lastError: 'points at eni-9, and is left there' })
+  for (let i = 0; i < 3; i++) {
+    expect(it.wait()).toEqual([probeMs, 'observe'])
+    it.observed(foreign('eni-9'))
+  }
+  expect(it.events.filter((name) => name === 'drift')).toHaveLength(1)
+  it.wait()
+  it.observed(foreign('eni-8'))
+  expect(it.events.filter((name) => name === 'drift')).toHaveLength(2)
+  expect(it.want('n2', 2)).toBe('observe')
+  expect(it.observed(foreign('eni-8'))).toBe('apply n2 2 eni-8')
+})
+
+test('freeze: nothing is written, not for a move either, until an operator acknowledges it', () => {
+  const it = atRest('freeze')
+  it.observed(foreign('eni-9'))
+  it.want('n2', 2)
+  expect(it.observed(foreign('eni-9'))).toBe('nothing')
+  expect(it.state()).toMatchObject({ state: 'drifted', wanted: { node: 'n2', epoch: 2 } })
+  it.feed({ kind: 'acknowledged' })
+  expect(it.observed(foreign('eni-9'))).toBe('apply n2 2 eni-9')
+})
+
+test.each(['alert', 'freeze'] as const)(
+  '%s: an acknowledgement puts it back; agreement by itself ends it too',
+  (drift) => {
+    const it = atRest(drift)
+    it.observed(foreign('eni-9'))
+    it.wait()
+    it.observed(at('n1'))
+    expect(it.state()).toMatchObject({ state: 'settled', left: null, lastError: null })
+    it.wait()
+    it.observed(foreign('eni-9'))
+    it.feed({ kind: 'acknowledged' })
+    expect(it.observed(foreign('eni-9'))).toBe('apply n1 1 eni-9')
+  },
+)
+
+test.each(['alert', 'freeze'] as const)('%s: an own write that lands late is put right all the same', (drift) => {
+  const it = settled(drift)
+  it.want('n2', 2)
+  it.observed(at('n1'))
+  it.applied(done)
+  it.observed(at('n2'))
+  it.wait()
+  expect(it.observed(at('n1', 'late'))).toBe('apply n2 2 late')
+})
+
+test('what was left alone when control stopped is left alone when it is back', () => {
+  const it = binding(beginBinding({ node: 'n1', epoch: 1 }, 'left'), 'freeze')
+  it.feed({ kind: 'resumed' })
+  expect(it.observed(foreign('eni-9'))).toBe('nothing')
+  expect(it.state().state).toBe('drifted')
+})
+
+test('a binding that comes after others looks once, and writes when it may', () => {
+  const it = settled()
+  it.want('n2', 2, true)
+  expect(it.observed(at('n1'))).toBe('nothing')
+  expect(it.state()).toMatchObject({ state: 'pending', dueAt: null })
+  it.feed({ kind: 'released' })
+  expect(it.observed(at('n1'))).toBe('apply n2 2 n1')
 })

@@ -1,7 +1,7 @@
 /** Control, two nodes and an outside that can be made to go wrong, for the scenarios. */
 import { expect } from 'vitest'
 import { createMemoryAdapter, createMemoryResource, type MemoryResource } from '../../adapters/memory.ts'
-import { type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
+import { bindingDefaults, type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
 import { leaseMs, type RouterState } from '../../control/contract.ts'
 import { createClock, createWorld, type WorldOptions } from './world.ts'
 
@@ -12,9 +12,15 @@ type Setting = {
   readonly resources?: Readonly<Record<string, MemoryResource>>
   /** Default: dc1. */
   readonly siteOf?: Readonly<Record<string, string>>
-} & Pick<WorldOptions, 'store' | 'time' | 'probe'>
+} & Pick<WorldOptions, 'store' | 'time' | 'probe' | 'ports'>
 
-const bindingOf = (name: string) => ({ name, adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } })
+const bindingOf = (name: string) => ({
+  ...bindingDefaults,
+  name,
+  adapter: 'memory',
+  config: {},
+  targets: { n1: {}, n2: {} },
+})
 
 /** Control and its outside, before any node has spoken. */
 export async function begin({
@@ -25,6 +31,7 @@ export async function begin({
   store,
   time = createClock(),
   probe,
+  ports,
   siteOf = {},
 }: Setting = {}) {
   const timers = {
@@ -53,6 +60,7 @@ export async function begin({
     time,
     ...(store === undefined ? {} : { store }),
     ...(probe === undefined ? {} : { probe }),
+    ...(ports === undefined ? {} : { ports }),
   })
   it.cluster.start()
   await it.idle()

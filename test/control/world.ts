@@ -5,7 +5,7 @@ import { hashToken } from '../../control/access/auth.ts'
 import { createTokens } from '../../control/access/tokens.ts'
 import { type AppInput, createApp } from '../../control/app.ts'
 import type { Role, ServiceConfig } from '../../control/config/config.ts'
-import { serviceDefaults } from '../../control/config/service-config.ts'
+import { bindingDefaults, serviceDefaults } from '../../control/config/service-config.ts'
 import type { Command, Report, RouterState, ServiceReport } from '../../control/contract.ts'
 import { createCluster } from '../../control/core/cluster.ts'
 import type { ClusterPorts, LogEntry, Measure, Probe } from '../../control/core/ports.ts'
@@ -22,6 +22,15 @@ export function createClock() {
   const idle = async (): Promise<void> => {
     for (let i = 0; i < 8; i++) await turn()
   }
+  /** Time passes until this has come: what waits for a time may have begun to wait at any moment. */
+  const passUntil = async <T>(coming: Promise<T>): Promise<T> => {
+    let come = false
+    const noted = coming.finally(() => {
+      come = true
+    })
+    while (!come) await pass(500)
+    return noted
+  }
   return {
     clock: { now: () => now, wall: () => new Date(Date.UTC(2026, 10, 22) + now) },
     timer: {
@@ -33,23 +42,25 @@ export function createClock() {
     },
     /** Lets everything that was begun come to its end. */
     idle,
-    pass: async (ms: number): Promise<void> => {
-      const until = now + ms
-      await idle()
-      for (;;) {
-        const next = [...due].toSorted((a, b) => a.at - b.at)[0]
-        if (next === undefined || next.at > until) break
-        due.delete(next)
-        now = Math.max(now, next.at)
-        next.work()
-        await idle()
-      }
-      now = until
-    },
+    pass,
+    passUntil,
     /** Time passes and nothing runs: what SIGSTOP does. */
     freeze: (ms: number): void => {
       now += ms
     },
+  }
+  async function pass(ms: number): Promise<void> {
+    const until = now + ms
+    await idle()
+    for (;;) {
+      const next = [...due].toSorted((a, b) => a.at - b.at)[0]
+      if (next === undefined || next.at > until) break
+      due.delete(next)
+      now = Math.max(now, next.at)
+      next.work()
+      await idle()
+    }
+    now = until
   }
 }
 
@@ -85,6 +96,7 @@ export function createResource(clock: { now(): number }) {
         resource.version += 1
         return { kind: 'done' }
       }),
+    preflight: async () => [],
     dispose: () => undefined,
   }
   return { resource, adapter }
@@ -93,7 +105,7 @@ export function createResource(clock: { now(): number }) {
 export const webService: ServiceConfig = {
   ...serviceDefaults,
   confirmMs: 150,
-  bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
+  bindings: [{ ...bindingDefaults, name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
 }
 
 const priorities: Readonly<Record<string, number>> = { n1: 200, n2: 100 }
@@ -114,6 +126,8 @@ export type WorldOptions = {
   /** By binding name; one that is not here is the resource's. */
   readonly adapters?: ReadonlyMap<string, Adapter>
   readonly time?: ReturnType<typeof createClock>
+  /** In place of what it would have otherwise. */
+  readonly ports?: Partial<ClusterPorts>
   /** Default: everything answers. */
   readonly probe?: Probe
 }
@@ -176,6 +190,7 @@ export async function createWorld(options: WorldOptions = {}) {
     },
     random: Math.random,
     log: (_, entry) => void logged.push(entry),
+    ...options.ports,
   }
   const declared = Object.entries(options.services ?? { web: webService }).map(([name, config]) => {
     return [name, { config, adapters: adaptersOf(config, adapter, options.adapters), origin: 'file' }] as const
@@ -195,7 +210,7 @@ export async function createWorld(options: WorldOptions = {}) {
     ownerProbe: options.ownerProbe ?? 'token',
     rateLimit: { perSecond: 100_000, burst: 100_000 },
     adapters: [memorySchema],
-    makeAdapters: async (config) => adaptersOf(config, adapter),
+    makeAdapters: async (_service, config) => adaptersOf(config, adapter),
     fileDeclarations: {},
     metrics,
     ending: ending.signal,

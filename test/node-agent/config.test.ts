@@ -105,14 +105,14 @@ services:
   })
   expect(config.services).toEqual([
     {
-      ...{ name: 'web', solo: false, priority: 100, onLost: 'failsafe', split: 'yield' },
+      ...{ name: 'web', solo: false, priority: 100, onLost: 'failsafe', leaveMs: 1_025, split: 'yield' },
       checks: [
         { check: 'app', weight: null },
         { check: 'uplink', weight: -20 },
       ],
     },
     {
-      ...{ name: 'api', solo: true, priority: 100, onLost: 'hold', split: 'keep' },
+      ...{ name: 'api', solo: true, priority: 100, onLost: 'hold', leaveMs: 0, split: 'keep' },
       checks: [{ check: 'app', weight: null }],
     },
   ])

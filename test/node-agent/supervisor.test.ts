@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { Command, CommandResult, ServiceReport } from '../../control/contract.ts'
 import { type Health, unknownHealth } from '../../node-agent/checks/health.ts'
 import { type AgentConfig, readAgentConfig } from '../../node-agent/config.ts'
+import { freshForMs } from '../../node-agent/link/outbox.ts'
 import type { LogEntry } from '../../node-agent/log.ts'
-import type { ToVrrp } from '../../node-agent/ports.ts'
+import type { FromVrrp, ToVrrp } from '../../node-agent/ports.ts'
 import { createSupervisor } from '../../node-agent/supervisor.ts'
 import type { ServiceStatus } from '../../node-agent/vrrp/slot.ts'
 import type { Instant } from '../../node-agent/vrrp/time.ts'
@@ -30,6 +31,7 @@ function begin(config: AgentConfig) {
     []
   const logged: LogEntry[] = []
   const healths = new Map<string, Health>()
+  let now = 0
   let hurries = 0
   const supervisor = createSupervisor(config, {
     log: (_, entry) => void logged.push(entry),
@@ -40,10 +42,14 @@ function begin(config: AgentConfig) {
       hurries += 1
     },
     healthOf: (check) => healths.get(check) ?? unknownHealth,
-    now: () => 0,
+    now: () => now,
   })
   return {
     ...supervisor,
+    hear: (message: FromVrrp, saidAt = now) => supervisor.hear({ saidAt, message }),
+    pass: (ms: number) => {
+      now += ms
+    },
     ...{ toVrrp, results, reports, logged },
     hurries: () => hurries,
     lastReport: () => reports.at(-1)!,
@@ -101,6 +107,12 @@ describe('a virtual router', () => {
     ])
   })
 
+  test('that it remembers epochs is said before it was told one, or control would never tell it any', () => {
+    const it = begin(read({ web, api: { mode: 'solo' } }))
+    it.hear(said('heartbeat'))
+    expect(Object.values(it.lastReport().services).map(({ epochSeen }) => epochSeen)).toEqual([0, 0])
+  })
+
   test('the owner is remembered, and its epoch is reported with what the process says next', () => {
     const it = begin(read({ web }))
     it.tell({ kind: 'owner', service: 'web', node: 'n2', epoch: 7, contested: false })
@@ -137,11 +149,18 @@ describe('a virtual router', () => {
 
   test('the loss of control makes it yield, and the return of control takes that back', () => {
     const it = begin(read({ web: { ...web, onLost: 'release' } }))
-    it.judged('web', 'yield')
-    expect(it.toVrrp).toMatchObject([{ kind: 'standing', id: null, standing: { yielding: true } }])
+    it.judged('web', { verdict: 'keep', until: 4_000 })
+    it.judged('web', { verdict: 'yield', until: 4_000 })
+    expect(it.toVrrp).toEqual([
+      { kind: 'lease', service: 'web', until: 4_000 },
+      { kind: 'lease', service: 'web', until: 4_000 },
+    ])
     expect(it.services().web!.yieldsBecause).toBe('control is lost (onLost: release)')
-    it.judged('web', 'keep')
-    expect(it.toVrrp.at(-1)).toMatchObject({ standing: { yielding: false } })
+    // A process that is started again yields because of its lease, which outlives it.
+    expect(it.configuration()).toMatchObject({ standings: { web: { yielding: false } }, leases: { web: 4_000 } })
+    it.judged('web', { verdict: 'keep', until: 9_000 })
+    expect(it.toVrrp.at(-1)).toMatchObject({ until: 9_000 })
+    expect(it.logged.filter(({ event }) => event === 'on-lost')).toHaveLength(2)
   })
 
   test('a check that fails is a fault, or weighs; one that others have does not matter', () => {
@@ -180,6 +199,36 @@ describe('a virtual router', () => {
     const at = 0 as Instant
     it.hear({ kind: 'transition', service: 'web', from: 'fault', to: 'backup', reason: 'started', at })
     expect(it.hurries()).toBe(1)
+  })
+
+  test('of a process that hangs nothing is reported, neither what it last said nor a solo service beside it', () => {
+    const it = begin(read({ web, api: { mode: 'solo', checks: ['app'] } }))
+    it.hear(said('heartbeat'))
+    const before = it.reports.length
+    it.pass(freshForMs + 1)
+    it.check('app', passing)
+    it.pulse()
+    expect(it.reports).toHaveLength(before)
+    it.hear(said('heartbeat', { state: 'backup' }))
+    expect(it.lastReport()).toMatchObject({
+      pulse: true,
+      services: { web: { state: 'backup' }, api: { state: 'active' } },
+    })
+    it.pass(freshForMs + 1)
+    // That it has died is known now, whatever it said before.
+    it.vrrpDied('SIGKILL', 0)
+    expect(it.lastReport().services.web).toMatchObject({ state: 'initialize' })
+  })
+
+  test('what was said before the machine slept is asked again, under the same id', () => {
+    const it = begin(read({ web }))
+    it.hear(said('heartbeat'))
+    const before = it.reports.length
+    const saidAt = 0
+    it.pass(freshForMs + 1)
+    for (const id of ['heartbeat', null, 'ask-1']) it.hear(said(id), saidAt)
+    expect(it.reports).toHaveLength(before)
+    expect(it.toVrrp).toEqual(['heartbeat', 'heartbeat', 'ask-1'].map((id) => ({ kind: 'status', id })))
   })
 
   test('a service that is not here is refused', () => {
@@ -233,6 +282,16 @@ describe('a solo service', () => {
       { id: 'y-2', ok: true },
       { id: 't-3', ok: false, reason: 'check app failed: HTTP 503' },
     ])
+  })
+
+  test('it yields when control is lost, and is active again when it is back', () => {
+    const it = begin(read({ api: { mode: 'solo', onLost: 'release' } }))
+    it.judged('api', { verdict: 'keep', until: 4_000 })
+    it.judged('api', { verdict: 'yield', until: 4_000 })
+    expect(it.lastReport().services.api).toMatchObject({ state: 'backup', yielding: true })
+    it.judged('api', { verdict: 'keep', until: 9_000 })
+    expect(it.lastReport().services.api).toMatchObject({ state: 'active' })
+    expect(it.toVrrp).toEqual([])
   })
 
   test('an ask is answered', () => {

@@ -7,7 +7,7 @@
  */
 import type { Adapter, Move } from '../../adapters/adapter.ts'
 import { createMemoryAdapter, type MemoryResource } from '../../adapters/memory.ts'
-import { type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
+import { bindingDefaults, type ServiceConfig, serviceDefaults } from '../../control/config/service-config.ts'
 import type { Command, Report } from '../../control/contract.ts'
 import { type Cluster, createCluster } from '../../control/core/cluster.ts'
 import { openDatabase } from '../../control/node/node-sqlite.ts'
@@ -53,7 +53,7 @@ type Process = {
   alive: boolean
   readonly cluster: Cluster
   readonly connections: Map<string, Connection>
-  /** When each connection last carried anything. */
+  /** When each connection last carried a report that was taken, or a ping after one. */
   readonly heard: Map<string, number>
 }
 
@@ -61,7 +61,7 @@ type Process = {
 const web: ServiceConfig = {
   ...serviceDefaults,
   flap: { ...serviceDefaults.flap, moves: 1_000 },
-  bindings: [{ name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
+  bindings: [{ ...bindingDefaults, name: 'eip', adapter: 'memory', config: {}, targets: { n1: {}, n2: {} } }],
 }
 
 const retention = { ageMs: 90 * 24 * 3_600_000, events: 100_000, operations: 10_000 }
@@ -195,11 +195,15 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
       if (server === undefined || partitioned.has(node.name)) return node.closed()
       const connection: Connection = { node, held: undefined }
       server.connections.set(node.name, connection)
+      server.heard.delete(node.name)
       server.cluster.connected(node.name)
       const isPresent = (): boolean => server.alive && server.connections.get(node.name) === connection
       const hear = (report: Report): void => {
-        server.heard.set(node.name, time.now() / millisecond)
-        server.cluster.report(report, 'link').catch(() => {})
+        const at = time.now() / millisecond
+        const taken = (): void => {
+          if (isPresent()) server.heard.set(node.name, Math.max(at, server.heard.get(node.name) ?? at))
+        }
+        server.cluster.report(report, 'link').then(taken, () => {})
       }
       node.opened({
         send: (report) => carry(connection, () => isPresent() && hear(report)),
@@ -207,7 +211,7 @@ export function createControlHost({ time, random, nodes, resource, trace }: Cont
         ping: () =>
           carry(connection, () => {
             if (!isPresent()) return
-            server.heard.set(node.name, time.now() / millisecond)
+            if (server.heard.has(node.name)) server.heard.set(node.name, time.now() / millisecond)
             carry(connection, () => node.ponged())
           }),
       })

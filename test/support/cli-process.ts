@@ -78,3 +78,13 @@ export function startHoldfast(
     ended,
   }
 }
+
+/** A line of bash that begins with `holdfast`, typed without that. */
+export function runLine(line: string): Ran {
+  const typed = `'${process.execPath}' '${holdfastProgram}' ${line}`
+  const { status, signal, stdout, stderr } = spawnSync('bash', ['--norc', '-c', typed], {
+    env: environment,
+    encoding: 'utf8',
+  })
+  return { code: status ?? signal ?? 0, stdout, stderr }
+}

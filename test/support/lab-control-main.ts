@@ -29,6 +29,7 @@ server.on('connection', (socket) => {
   })
 })
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const { node, commands } = JSON.parse(line) as ControlOrder
-  sockets.get(node)?.send(JSON.stringify({ commands }))
+  const order = JSON.parse(line) as ControlOrder
+  if (order === 'drop') for (const socket of sockets.values()) socket.terminate()
+  else sockets.get(order.node)?.send(JSON.stringify({ commands: order.commands }))
 })

@@ -9,7 +9,8 @@ export type ControlLine =
   | { readonly kind: 'report'; readonly node: string; readonly report: Report }
   | { readonly kind: 'ping'; readonly node: string }
 
-export type ControlOrder = { readonly node: string; readonly commands: readonly Command[] }
+/** `drop`: ends all links, without a farewell. */
+export type ControlOrder = { readonly node: string; readonly commands: readonly Command[] } | 'drop'
 
 export type LabControl = {
   /** For an agent's configuration. */
@@ -19,6 +20,8 @@ export type LabControl = {
   /** Waits for a last report of a node in which the service looks like this. */
   untilReported(node: string, service: string, expected: object): Promise<Report>
   tell(node: string, ...commands: readonly Command[]): void
+  /** Ends all links without a farewell; their agents may open others. */
+  dropLinks(): void
   /** It goes on holding its connections and answers nothing, as a machine that is cut off. */
   freeze(): void
   thaw(): void
@@ -50,6 +53,7 @@ export async function startLabControl(lab: Lab): Promise<LabControl> {
         { withinMs: 30_000 },
       ),
     tell: (node, ...commands) => void program.stdin.write(`${JSON.stringify({ node, commands })}\n`),
+    dropLinks: () => void program.stdin.write(`${JSON.stringify('drop' satisfies ControlOrder)}\n`),
     freeze: () => program.freeze(),
     thaw: () => program.thaw(),
   }

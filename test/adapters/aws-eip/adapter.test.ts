@@ -4,12 +4,16 @@ import type { AddressInfo } from 'node:net'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { createEc2 } from '../../../infra/lab/clouds/ec2.ts'
 import { adapterCases } from '../adapter-cases.ts'
-import { adapterAt, allocationId, ec2World, places, useLabCredentials } from './worlds.ts'
+import { useLabCredentials } from '../aws/ec2-world.ts'
+import { faultMatrix } from '../fault-matrix.ts'
+import { adapterAt, allocationId, ec2World, places } from './worlds.ts'
 
 beforeEach(useLabCredentials)
 
 adapterCases({ name: 'aws-eip', setup: () => ec2World({ strict: false }) })
 adapterCases({ name: 'aws-eip, strict', setup: () => ec2World({ strict: true }) })
+faultMatrix({ name: 'aws-eip', setup: () => ec2World({ strict: false }) })
+faultMatrix({ name: 'aws-eip, strict', setup: () => ec2World({ strict: true }) })
 
 const signal = new AbortController().signal
 
@@ -88,7 +92,7 @@ test('the provider says how long to wait', async () => {
 
 test('an instance that is not running yet is worth a retry', async () => {
   const { adapter, world, ec2 } = await ec2World({ strict: false })
-  ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', networkInterfaceId: 'eni-2' })
+  ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', about: 'eni-2' })
   expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toMatchObject({ kind: 'retry' })
   expect(await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
   await world.end()

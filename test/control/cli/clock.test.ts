@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { describeServices } from '../../../control/cli/status-text.ts'
 import { runHoldfast } from '../../support/control-process.ts'
-import { nowMs, service } from './services.ts'
+import { nowMs, service } from '../../support/service-views.ts'
 
 test('status believes the clock of whoever answers', async () => {
   const services = [service()]

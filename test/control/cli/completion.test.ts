@@ -1,9 +1,14 @@
 /** The completion scripts: made from whatever commands there are, and bash's one asked what it offers. */
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument, Command } from 'commander'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { completionScript, type Shell } from '../../../control/cli/completion.ts'
+import { createFolder } from '../../support/control-process.ts'
+
+const folder = createFolder()
+afterAll(() => folder.remove())
 
 const main = join(import.meta.dirname, '../../../control/cli/main.ts')
 const holdfast = (...args: string[]): string =>
@@ -20,6 +25,7 @@ function sample(): Command {
   program.command('secret', { hidden: true })
   const group = program.command('token').description('Tokens.')
   group.command('add').description('Add one.').option('--role <role>', 'its role').argument('<file...>')
+  group.command('load').option('-f, --file <file...>', 'files')
   group.command('list').addArgument(new Argument('<kind>').choices(['all', 'mine']))
   return program
 }
@@ -46,10 +52,12 @@ test.each([
   { line: 'tool plain --', offers: ['--output', '--help'] },
   { line: 'tool plain --output ', offers: ['FILES'] },
   { line: 'tool plain -o x', offers: ['FILES'] },
-  { line: 'tool token ', offers: ['add', 'list'] },
+  { line: 'tool token ', offers: ['add', 'load', 'list'] },
   { line: 'tool token add ', offers: ['FILES'] },
   { line: 'tool token add --role ', offers: [] },
   { line: 'tool token add --role x -', offers: ['--role', '-h', '--help'] },
+  { line: 'tool token load ', offers: ['FILES'] },
+  { line: 'tool token load --file x ', offers: ['FILES'] },
   { line: 'tool token list ', offers: ['all', 'mine'] },
   { line: 'tool token list m', offers: ['mine'] },
 ])('bash offers $offers after "$line"', ({ line, offers }) => {
@@ -65,7 +73,9 @@ test.each<Shell>(['bash', 'zsh', 'fish'])(
     expect(commands).toContain('completion')
     for (const command of commands) expect(script).toMatch(new RegExp(`\\b${command}\\b`))
     expect(script).toContain(shell === 'fish' ? '-l elsewhere' : '--elsewhere')
-    const { error, stderr } = spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })
+    const file = folder.file(`completion.${shell}`)
+    writeFileSync(file, script)
+    const { error, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' })
     // zsh and fish are not everywhere; where they are, they have read the script.
     if (error === undefined) expect(stderr).toBe('')
   },

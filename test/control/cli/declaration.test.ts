@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { adapterSchemaOf } from '../../../adapters/registry.ts'
+import { builtIn } from '../../../adapters/registry.ts'
 import { compare } from '../../../control/cli/declaration-diff.ts'
 import { readDeclarationFiles } from '../../../control/cli/declaration-files.ts'
 import { ConfigError } from '../../../control/config/config-file.ts'
@@ -24,7 +24,7 @@ const keyed = {
   config: z.strictObject({ zone: z.string(), key: z.string().meta({ secret: true }) }),
   target: z.strictObject({}),
 }
-const adapters = [keyed, adapterSchemaOf('memory')!]
+const adapters = [keyed, builtIn.schemaOf('memory')!]
 
 /** What is wrong with these files, without the folder. */
 function problemsOf(...files: string[]): string[] {

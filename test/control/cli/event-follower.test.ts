@@ -1,36 +1,8 @@
 /** Following the audit trail of a real server that breaks connections off, repeats itself, and comes back as another one. */
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Block, createReader, followEvents } from '../../../control/cli/event-follower.ts'
 import { RefusedError } from '../../../control/cli/failure.ts'
-
-type Script = (response: ServerResponse, from: number) => void
-
-const closing: (() => void)[] = []
-afterEach(() => {
-  for (const close of closing.splice(0)) close()
-})
-
-/** Each connection is answered by the next script; `asked` are the ids after which events were asked for. */
-async function serve(...scripts: Script[]) {
-  const asked: string[] = []
-  const server = createServer((request, response) => {
-    const from = request.headers['last-event-id'] as string
-    asked.push(from)
-    scripts.shift()?.(response, Number(from))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closing.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
-}
-
-const eventText = (id: number): string => `id: ${id}\nevent: some-kind\ndata: ${JSON.stringify({ id })}\n\n`
-const open = (response: ServerResponse): ServerResponse =>
-  response.writeHead(200, { 'content-type': 'text/event-stream' })
+import { eventText, openStream as open, serveEvents as serve } from '../../support/event-server.ts'
 
 /** Follows until `last`; what came, in order. */
 async function follow(url: string, { since = 0, last }: { since?: number; last: number }): Promise<string[]> {

@@ -1,13 +1,15 @@
 /** The help of every command: that each has one, and that what its examples type exists. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Help } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { footer, manual, type Page } from '../../../control/cli/manual.ts'
 import { createProgram } from '../../../control/cli/program.ts'
 
 const program = createProgram()
-const below = (command: Command): Command[] => command.commands.flatMap((inner) => [inner, ...below(inner)])
+// What is hidden is for the completion scripts.
+const below = (command: Command): Command[] =>
+  new Help().visibleCommands(command).flatMap((inner) => [inner, ...below(inner)])
 const nameOf = (command: Command): string =>
   command.parent?.parent == null ? command.name() : `${nameOf(command.parent)} ${command.name()}`
 const commands = new Map(below(program).map((command) => [nameOf(command), command]))

@@ -44,6 +44,8 @@ test.each([
   ['drain', 'n1', ...nowhere],
   ['token', 'list', ...nowhere],
   ['completion', 'bash'],
+  ['names', 'services', ...nowhere],
+  ['help', 'status'],
 ])('%s %s loads nothing that it does not use', (...args) => {
   const loaded = loadedBy(...args)
   expect(loaded.filter((url) => /\/(zod|yaml|hono|koffi|pino|ws|@aws-sdk)\/|undici/.test(url))).toEqual([])

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { describeAgent, describeServices } from '../../../control/cli/status-text.ts'
 import type { AgentStatus } from '../../../node-agent/status.ts'
-import { before, binding, member, nowMs, service } from './services.ts'
+import { before, binding, member, nowMs, service } from '../../support/service-views.ts'
 
 test('all is well', () => {
   const api = service({ service: 'api', bindings: [], owner: { node: 'n2', site: 'aws', epoch: 1, since: before(40) } })

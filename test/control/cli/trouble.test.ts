@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { needsSomebody, troublesOf } from '../../../control/cli/trouble.ts'
 import type { ServiceView } from '../../../control/core/view.ts'
-import { before, binding, member, nowMs, service } from './services.ts'
+import { before, binding, member, nowMs, service } from '../../support/service-views.ts'
 
 const n1 = member('n1', { state: 'active', priority: 200 })
 const hold = { by: 'ops', reason: 'switch replacement', since: '2026-11-19T03:12:00.000Z' }

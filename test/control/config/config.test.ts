@@ -54,6 +54,7 @@ services:
   expect(read(text)).toEqual({
     listen: { host: '::1', port: 8080 },
     database: '/tmp/a.db',
+    adapters: [],
     ownerProbe: 'public',
     tokens: [
       { name: 'ops', role: 'operator', node: null, token: 'operator-token' },
@@ -68,6 +69,8 @@ services:
           {
             name: 'eip',
             adapter: 'aws-eip',
+            drift: 'reassert',
+            after: [],
             config: { region: 'eu-west-1', allocationId: 'eipalloc-1' },
             targets: { n1: { networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.11' } },
           },
@@ -90,9 +93,19 @@ const token = (fields: string): string => `tokens:\n  - {${fields}}\n`
 
 test.each<{ name: string; text: string; says: RegExp }>([
   {
-    name: 'drift: freeze',
-    text: web('{name: a, adapter: memory, config: {}, drift: freeze, targets: {n1: {}}}'),
-    says: /drift: freeze is not in this version \(write reassert/,
+    name: 'drift: ignore',
+    text: web('{name: a, adapter: memory, config: {}, drift: ignore, targets: {n1: {}}}'),
+    says: /drift: must be one of reassert, alert, freeze; got "ignore"/,
+  },
+  {
+    name: 'after: a binding that is not there',
+    text: web('{name: a, adapter: memory, config: {}, after: [b], targets: {n1: {}}}'),
+    says: /bindings\[0\]\.after\[0\]: no binding here is called b/,
+  },
+  {
+    name: 'after: itself',
+    text: web('{name: a, adapter: memory, config: {}, after: [a], targets: {n1: {}}}'),
+    says: /bindings\[0\]\.after\[0\]: a comes after a already/,
   },
   {
     name: 'a port that is none',

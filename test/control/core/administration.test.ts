@@ -1,6 +1,6 @@
 /** A cluster while it runs: services come, change and go; nodes are emptied; a program that slept is no restart. */
 import { expect, test } from 'vitest'
-import { type ServiceConfig, serviceDefaults } from '../../../control/config/service-config.ts'
+import { bindingDefaults, type ServiceConfig, serviceDefaults } from '../../../control/config/service-config.ts'
 import { leaseMs } from '../../../control/contract.ts'
 import type { Declared } from '../../../control/core/ports.ts'
 import { createSqlStore } from '../../../control/store/sql-store.ts'
@@ -39,6 +39,7 @@ function declared(
 
 const binding = (name: string, nodes: readonly string[] = ['n1', 'n2']) => ({
   name,
+  ...bindingDefaults,
   adapter: 'memory',
   config: {},
   targets: Object.fromEntries(nodes.map((node) => [node, {}])),

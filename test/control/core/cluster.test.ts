@@ -141,6 +141,8 @@ test('a crash between the decision and the cloud: the next control resumes it', 
   resource.resource.hang = false
   const after = await createWorld({ store, time, resource })
   after.cluster.start()
+  after.connect('n2')
+  await after.cluster.report(after.said('n2', 'active', { sequence: 1_000_000 }), 'link')
   await after.idle()
   expect(resource.resource.node).toBe('n2')
   expect(after.cluster.service('web')).toMatchObject({ phase: 'settled', owner: { node: 'n2', epoch: 2 } })

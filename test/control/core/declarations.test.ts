@@ -279,6 +279,19 @@ describe('at start', () => {
     expect(logged[2]?.msg).toMatch(/the configuration file as well, which wins/)
   })
 
+  test('one that was left out is shown and can be forgotten', async () => {
+    const { store } = await world()
+    await store.write({ declaration: { service: 'old', record: record('old', '{"shape":"of yesterday"}') } })
+    const it = await createWorld({ store })
+    it.cluster.start()
+    const ask = (method: string, path: string) => it.call(method, path, 'admin-token')
+    expect((await ask('GET', '/v1/services/old')).status).toBe(404)
+    expect(await (await ask('GET', '/v1/services/old/declaration')).json()).toMatchObject({ version: 3 })
+    expect((await ask('DELETE', '/v1/services/old')).status).toBe(200)
+    expect((await ask('DELETE', '/v1/services/old')).status).toBe(404)
+    expect(store.load().declarations).toEqual([])
+  })
+
   test('a file’s services are shown as they stand there, without what is secret', () => {
     const text = `
 tokens: [{name: a, role: admin, token: "hush-hush"}]

@@ -49,6 +49,7 @@ function driven(config: Partial<ServiceConfig>, random = () => 0) {
   const said: string[] = []
   const world = { awaited: false }
   const probes = createProbes({
+    service: 'web',
     ports: { clock: time.clock, probe: outside.probe, random },
     isAwaited: () => world.awaited,
     rearm: () => undefined,

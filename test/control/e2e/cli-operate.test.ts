@@ -14,10 +14,11 @@ import {
   viewerToken,
   writeControlConfig,
 } from '../../support/control-process.ts'
-import { createAgent, type ScriptedAgent } from '../../support/scripted-agent.ts'
+import type { ScriptedAgent } from '../../support/scripted-agent.ts'
+import { nodesOf, setStages } from '../../support/stages.ts'
 
 const folder = createFolder()
-const agents = new Map<string, ScriptedAgent>()
+let agents: ReadonlyMap<string, ScriptedAgent>
 const stages = ['web', 'db', 'idle', 'stuck'] as const
 let control: ControlProcess
 
@@ -26,33 +27,14 @@ const configured = (listen?: string): string =>
   writeControlConfig({
     file: folder.file('control.json'),
     database: folder.file('control.db'),
-    nodes: stages.flatMap((stage) => [`${stage}-1`, `${stage}-2`]),
+    nodes: nodesOf(stages),
     services: Object.fromEntries(stages.map((stage) => [stage, {}])),
     ...(listen === undefined ? {} : { listen }),
   })
 
-/** Each service has two nodes, of which the first one is active; what the LAN would do is done here. */
 beforeAll(async () => {
   control = await startControl(configured())
-  for (const stage of stages) {
-    const pair = [1, 2].map((i) => createAgent({ node: `${stage}-${i}`, service: stage, priority: 300 - 100 * i }))
-    const [first, second] = pair as [ScriptedAgent, ScriptedAgent]
-    for (const [agent, other] of [
-      [first, second],
-      [second, first],
-    ] as const) {
-      agents.set(agent.node, agent)
-      agent.onTakeOver = () => {
-        agent.say('active')
-        other.say('backup')
-      }
-    }
-    await first.connect(control.url)
-    first.say('active')
-    await second.connect(control.url)
-    second.say('backup')
-  }
-  for (const stage of stages) await control.until(stage, { phase: 'settled', owner: { node: `${stage}-1` } })
+  agents = await setStages(control, stages)
 }, 60_000)
 
 afterAll(async () => {
@@ -192,7 +174,7 @@ test('--wait stays while control is restarted', async () => {
   agents.get('stuck-2')!.say('backup')
   const { code, stdout, stderr } = await waiting.ended
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(/ ms {2}settled\n$/)
+  expect(stdout).toMatch(/ ms {2}settled\nstuck moved to stuck-1: operation op-\w+\n$/)
 })
 
 describe('events --follow', () => {
@@ -262,6 +244,35 @@ describe('status --watch', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     // The heading and the summary are no news the second time.
     expect(stdout.split('\n').filter((line) => line.startsWith('SERVICE '))).toHaveLength(1)
+  })
+
+  test.skipIf(!hasTerminals)(
+    'a control that is away is said, with the age of what is shown, until it is back',
+    async () => {
+      const watching = startHoldfast(['status', '--watch'], { env: env(), terminal: true })
+      await watching.prints('as it was 0 s ago; Ctrl-C ends')
+      await restart(() => watching.prints(/\d s old: no answer from control at .*; asked again until it answers/))
+      await holdfast('hold', 'web', '--reason', 'seen after the restart')
+      await watching.prints('seen after the restart')
+      await holdfast('release', 'web')
+      watching.interrupt()
+      expect(await watching.ended).toMatchObject({ code: 0 })
+    },
+  )
+
+  test('as JSON through a pipe: a line for each change, and on standard error that control is away and back', async () => {
+    const watching = startHoldfast(['status', 'web', '--watch', '--json'], { env: env() })
+    await watching.prints('"service":"web"')
+    await restart(() => watching.prints('no answer from control', 'stderr'))
+    await watching.prints('it answers again', 'stderr')
+    await holdfast('hold', 'web', '--reason', 'as JSON')
+    await watching.prints('"reason":"as JSON"')
+    await holdfast('release', 'web')
+    watching.interrupt()
+    const { code, stdout, stderr } = await watching.ended
+    expect(code).toBe(0)
+    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toMatchObject({ service: 'web' })
+    expect(stderr).toMatch(/^(holdfast: no answer from control at [^\n]*\n)+holdfast: it answers again\n/)
   })
 
   test.skipIf(!hasTerminals)('at a terminal it is drawn in place, in colours', async () => {

@@ -1,5 +1,5 @@
 /** Control as a process and its database: each way in which it cannot begin is one line that says what to do, and changes nothing. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -96,13 +96,4 @@ describe.concurrent('control does not start', () => {
     )
     other.close()
   })
-})
-
-test('nobody else can read the database or what lies beside it, whatever the umask says', async () => {
-  const { file, files } = place('private')
-  const control = await startControl(configFor(file), { through: ['sh', '-c', 'umask 000; exec "$@"', 'sh'] })
-  const modes = Object.keys(files()).map((name) => [name, statSync(join(dirname(file), name)).mode & 0o777])
-  control.signal('SIGTERM')
-  expect(await control.ended).toBe(0)
-  expect(Object.fromEntries(modes)).toEqual({ 'control.db': 0o600, 'control.db-wal': 0o600 })
 })

@@ -1,9 +1,8 @@
 /** The API on a real server: links and streams that end with their token, and what is there after a restart. */
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { openDatabase } from '../../../control/node/node-sqlite.ts'
 import { eventually } from '../../support/eventually.ts'
-import { declaration, folder, link, report, start } from './controls.ts'
+import { declaration, link, report, start } from './controls.ts'
 
 describe('a node speaks only for itself, and only for services that name it', () => {
   test('over POST', async () => {
@@ -113,27 +112,4 @@ test('a stream of events is cut off by a restart and taken up after it, without 
   await second.call('DELETE', '/v1/services/web/hold')
   await read(second.url, 22)
   expect(ids).toEqual(Array.from({ length: 22 }, (_, i) => i + 1))
-})
-
-test('a stored declaration that does not fit any more is no service, and can be deleted for good', async () => {
-  const before = await start('unfit')
-  await before.call('PUT', '/v1/services/api', declaration)
-  await before.close()
-  const database = openDatabase(folder.file('unfit.db'))
-  database.tx(() => database.all(`UPDATE declarations SET text = '{"shape":"of tomorrow"}'`))
-  database.close()
-
-  const after = await start('unfit')
-  expect(after.logged).toContainEqual(expect.objectContaining({ event: 'declaration-skipped', service: 'api' }))
-  expect((await after.call('GET', '/v1/services/api')).status).toBe(404)
-  const gone = await after.call('DELETE', '/v1/services/api?reason=gone')
-  expect([gone.status, gone.body]).toEqual([200, { service: 'api', forgotten: true }])
-  expect((await after.call('DELETE', '/v1/services/api')).status).toBe(404)
-  const { body } = await after.call('GET', '/v1/events?service=api')
-  expect(body).toMatchObject({
-    events: [{ kind: 'declared' }, { kind: 'call' }, { kind: 'forgotten' }, { kind: 'call' }, { kind: 'call' }],
-  })
-  await after.close()
-  const again = await start('unfit')
-  expect(again.logged.filter(({ event }) => event === 'declaration-skipped')).toEqual([])
 })

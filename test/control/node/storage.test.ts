@@ -1,6 +1,6 @@
 /** A disk that does not take what it is given: what of it is stored, what is said, and what is made up for. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -190,4 +190,18 @@ describe('a locked file', () => {
     other.close()
     openDatabase(file).close()
   })
+})
+
+test('the database and the files beside it are its user’s alone, whatever the umask: they hold the hashes of tokens', async () => {
+  const before = process.umask(0)
+  try {
+    const database = openDatabase(join(folder, 'private.db'))
+    await createSqlStore(database).write({ events: [event('secret')] })
+    const files = readdirSync(folder).filter((name) => name.startsWith('private.db'))
+    expect(files.length).toBeGreaterThan(0)
+    for (const name of files) expect(statSync(join(folder, name)).mode & 0o077).toBe(0)
+    database.close()
+  } finally {
+    process.umask(before)
+  }
 })

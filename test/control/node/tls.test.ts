@@ -188,6 +188,8 @@ describe.skipIf(!openssl)('TLS (needs openssl, to make certificates)', () => {
     const starting = start('bad-tls', { tls })
     await expect(starting).rejects.toThrow(TlsError)
     await expect(starting).rejects.toThrow(says)
+    const { code, stderr } = await runHoldfast(['check-config', writeConfig('checked-tls', { tls })])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(new RegExp(says.source.slice(1)))])
   })
 })
 

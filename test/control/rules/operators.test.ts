@@ -127,6 +127,16 @@ describe('drain', () => {
     expect(kinds(it.report('n1', 'active'))).toContain('own n1 3 owner-not-active')
   })
 
+  test('undrained just after it was told to keep out, it hears so at once; and the raised owner goes back', () => {
+    const it = drained()
+    it.report('n2', 'active', { priority: 201 })
+    const told = it.report('n1', 'backup')
+    expect(kinds(told)).toContain('yield n1')
+    expect(kinds(it.report('n1', 'backup', { yielding: true }))).toContain('lower n2')
+    it.hear({ kind: 'settled', epoch: 2 })
+    expect(kinds(it.hear({ kind: 'undrain', id: '', node: 'n1', ...asked }))).toContain('yield n1')
+  })
+
   test('a drained node is no target of a switchover', () => {
     const it = settledPair({ drained: ['n2'] })
     expect(kinds(it.hear({ kind: 'switchover', id: 'op-1', to: 'n2', by: 'ops', reason: null }))).toEqual([

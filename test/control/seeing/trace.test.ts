@@ -1,5 +1,6 @@
 /** Traces of moves: what is in one, and how it gets to a collector that is slow, refuses, or is not there. */
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Timer } from '../../../control/core/ports.ts'
 import type { Operation } from '../../../control/operation.ts'
 import { createExporter } from '../../../control/seeing/exporter.ts'
 import { spansOf, traceparentOf } from '../../../control/seeing/trace.ts'
@@ -101,7 +102,8 @@ describe('on their way to a collector', () => {
   const receivers: Receiver[] = []
   afterEach(() => Promise.all(receivers.splice(0).map((receiver) => receiver.close())))
 
-  async function start() {
+  /** `timer`: default one that always comes. */
+  async function start(timer?: Timer) {
     const receiver = await startReceiver()
     receivers.push(receiver)
     const time = createClock()
@@ -111,6 +113,7 @@ describe('on their way to a collector', () => {
       headers: { authorization: 'Bearer secret-in-a-header' },
       ports: {
         ...time,
+        ...(timer === undefined ? {} : { timer }),
         log: (level, entry) => void logged.push({ level, event: entry.event, text: JSON.stringify(entry) }),
       },
       fetch,
@@ -169,6 +172,25 @@ describe('on their way to a collector', () => {
       'info traces-taken',
     ])
     expect(logged.map(({ text }) => text).join()).not.toContain('secret')
+  })
+
+  test('where no timer comes, they are given again with the next that is due after the pause', async () => {
+    const { receiver, exporter, time, logged, received, asked } = await start({ at: () => () => undefined })
+    receiver.answer = 503
+    exporter.add(failover)
+    await asked(1)
+    await eventually(
+      () => Promise.resolve(logged.length),
+      (lines) => expect(lines).toBe(1),
+    )
+    receiver.answer = null
+    await time.pass(999)
+    exporter.add({ ...failover, id: 'op-abc-2' })
+    expect(receiver.requests).toHaveLength(1)
+    await time.pass(1)
+    exporter.add({ ...failover, id: 'op-abc-3' })
+    await received(3)
+    expect(receiver.requests).toHaveLength(2)
   })
 
   test('what a collector refuses is not sent again', async () => {

@@ -7,7 +7,7 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import type { NodeView, ServiceView } from '../../../control/core/view.ts'
 import type { ClusterObject } from '../../../control/worker/cluster-object.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -110,6 +110,26 @@ describe('the link of a node', () => {
     await eventually(nodes, ([n1]) => expect(n1?.connected).toBe(false))
   })
 
+  test('a newer one says nothing before a report has come over it, and neither does a ping, or sleep', async () => {
+    const former = await connect('n1')
+    former.report('active')
+    await untilOwner('n1', 1)
+    former.close()
+    await eventually(nodes, ([n1]) => expect(n1?.connected).toBe(false))
+    const [before] = await nodes()
+    const link = await connect('n1')
+    link.send('ping')
+    await eventually(
+      () => link.received,
+      (received) => expect(received).toContain('pong'),
+    )
+    expect(await nodes()).toEqual([{ ...before, connected: true }])
+    await evictDurableObject(object())
+    expect(await nodes()).toMatchObject([{ connected: true, fresh: false }])
+    link.report('active')
+    await eventually(nodes, ([n1]) => expect(n1?.fresh).toBe(true))
+  })
+
   test('something that is no report ends it', async () => {
     const link = await connect('n1')
     link.send('{"node": "n2"}')
@@ -162,6 +182,32 @@ describe('sleep', () => {
     n1.close()
     await eventually(nodes, ([node]) => expect(node?.connected).toBe(false))
   })
+})
+
+test('what its probes have found is known at once when it wakes, and not told of again', async () => {
+  const { pages, closed } = inject('outside')
+  // An object that looks every few seconds would not fall asleep. The first look is soon all the same.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0.001)
+  onTestFinished(() => random.mockRestore())
+  const seldom = { interval: '10m', timeout: '5s', rise: 1, fall: 2 }
+  const body = {
+    sites: ['dc1', 'dc2'],
+    origins: {
+      dc1: { probe: { http: `${pages}/status/200`, ...seldom } },
+      dc2: { probe: { http: `${pages}/status/503`, ...seldom } },
+    },
+    probe: { tcp: `127.0.0.1:${closed}`, ...seldom },
+  }
+  const declared = await call('/v1/services/mail', { method: 'PUT', body })
+  expect(declared.status, await declared.text()).toBe(201)
+  const mail = () => answerOf<ServiceView>('/v1/services/mail')
+  const found = { origins: { dc1: 'healthy', dc2: 'unhealthy' }, reachable: false }
+  await eventually(mail, (seen) => expect(seen).toMatchObject(found), { withinMs: 15_000 })
+  for (let i = 0; i < 3; i += 1) {
+    await evictDurableObject(object())
+    expect(await mail()).toMatchObject(found)
+  }
+  expect((await eventKinds()).filter((kind) => kind === 'origin-down')).toHaveLength(1)
 })
 
 test('what is too much to keep is removed when it wakes', async () => {

@@ -265,7 +265,7 @@ describe('faults', () => {
   })
 
   test('a fault of one interface does not meet calls for another', async () => {
-    ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', networkInterfaceId: 'eni-2' })
+    ec2.faults.add({ kind: 'error', code: 'IncorrectInstanceState', about: 'eni-2' })
     await move()
     const other = associate({ AllocationId: 'eipalloc-1', NetworkInterfaceId: 'eni-2' })
     await expect(other).rejects.toMatchObject({ name: 'IncorrectInstanceState' })

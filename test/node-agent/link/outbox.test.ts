@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { reportSchema, type ServiceReport } from '../../../control/contract.ts'
 import {
   createOutbox,
+  freshForMs,
   nextRetry,
   type Outbox,
   type OutboxEffect,
@@ -61,6 +62,17 @@ describe('reports', () => {
       9e9,
     )
     expect(sent(later.effects).every(({ answers }) => answers === undefined)).toBe(true)
+  })
+
+  test('what has grown old is not said, by whatever occasion; it waits for the next state, and so do results', () => {
+    const result = { id: 'op-1', ok: true }
+    const { outbox } = play([state('active')])
+    const old = play([...connected, { kind: 'result', result }], outbox, freshForMs + 1)
+    expect(sent(old.effects)).toEqual([])
+    expect(sent(play([state('backup')], old.outbox, freshForMs + 2).effects)).toEqual([
+      { ...identity, sequence: 1, services: web('backup'), results: [result] },
+    ])
+    expect(sent(play(connected, outbox, freshForMs).effects)).toHaveLength(1)
   })
 
   test('results wait for the connection', () => {

@@ -1,0 +1,40 @@
+/**
+ * Certificates that no client may accept, and the key of both: made for tests, worth nothing anywhere else.
+ *
+ * `otherName` is valid until 2120 and names other.example; `expired` names 127.0.0.1 and was valid on the first of
+ * January 2020. Each is signed by itself.
+ */
+
+export const key = `
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgnHi4kgGWivg8pYYY
+wqdFh97yg7xCQTck/mil8t5BpmWhRANCAATefoXEVpkPYFN/JVhla8DikqiDpFda
+XDMl0ldKi9hbdXNNi8AFSUH24bTaT06CHkIcx1SgidnGzI+YBnJ0UySh
+-----END PRIVATE KEY-----
+`
+
+export const otherName = `
+-----BEGIN CERTIFICATE-----
+MIIBbTCCAROgAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1vdGhlci5l
+eGFtcGxlMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAYMRYwFAYD
+VQQDDA1vdGhlci5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE3n6F
+xFaZD2BTfyVYZWvA4pKog6RXWlwzJdJXSovYW3VzTYvABUlB9uG02k9Ogh5CHMdU
+oInZxsyPmAZydFMkoaNMMEowGAYDVR0RBBEwD4INb3RoZXIuZXhhbXBsZTAPBgNV
+HRMBAf8EBTADAQH/MB0GA1UdDgQWBBSvX6imO4u9CKHB+yZLjiic1cw8mTAKBggq
+hkjOPQQDAgNIADBFAiEAtHhHu1kLItloHm47AUxBEBIqP5leIb1jxg71K2FhSLcC
+IGnm9gy2ztl8PzGbArIZcHd/Lqyb8MTGoIlCe7xSP7cC
+-----END CERTIFICATE-----
+`
+
+export const expired = `
+-----BEGIN CERTIFICATE-----
+MIIBXjCCAQSgAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtvbGQuZXhh
+bXBsZTAeFw0yMDAxMDEwMDAwMDBaFw0yMDAxMDIwMDAwMDBaMBYxFDASBgNVBAMM
+C29sZC5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE3n6FxFaZD2BT
+fyVYZWvA4pKog6RXWlwzJdJXSovYW3VzTYvABUlB9uG02k9Ogh5CHMdUoInZxsyP
+mAZydFMkoaNDMEEwDwYDVR0RBAgwBocEfwAAATAPBgNVHRMBAf8EBTADAQH/MB0G
+A1UdDgQWBBSvX6imO4u9CKHB+yZLjiic1cw8mTAKBggqhkjOPQQDAgNIADBFAiBx
+5FwTgxYd5k8aBIa4JORdYkXTcLN9AnfLqSyj8C44pwIhAMgjj4CxE8H6/Qugn+k+
+AdAmzslkEyTNjZV6wFddQZ+k
+-----END CERTIFICATE-----
+`
