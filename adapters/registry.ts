@@ -7,6 +7,7 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { cloudflareEdgeSchema } from './cloudflare-edge/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { route53Schema } from './route53/schema.ts'
 
@@ -27,6 +28,7 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(cloudflareEdgeSchema, async () => (await import('./cloudflare-edge/adapter.ts')).createCloudflareEdge),
   entry(memorySchema, async () => createMemory),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
 ]

@@ -9,7 +9,7 @@ const { names: adapterNames, schemaOf: adapterSchemaOf, create: createAdapter } 
 const names = { service: 'web', binding: 'eip' }
 
 test('every name has schemas of that name', () => {
-  expect(adapterNames).toEqual(['aws-eip', 'memory', 'route53'])
+  expect(adapterNames).toEqual(['aws-eip', 'cloudflare-edge', 'memory', 'route53'])
   expect(adapterNames.map((name) => adapterSchemaOf(name)?.name)).toEqual(adapterNames)
 })
 
@@ -20,7 +20,7 @@ test('a name that is none has no schemas, also when every object has it', () => 
 
 test('an adapter that does not exist is refused with those that do', async () => {
   await expect(createAdapter('toString', { ...names, config: {}, targets: {} })).rejects.toThrow(
-    'there are aws-eip, memory',
+    'there are aws-eip, cloudflare-edge, memory',
   )
 })
 
