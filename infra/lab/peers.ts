@@ -16,6 +16,7 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'keepalived', package: 'keepalived' },
   { program: 'python3', package: 'python3' },
   { program: 'promtool', package: 'prometheus' },
+  { program: 'aws', package: 'awscli' },
 ]
 
 const motoVersion = '5.2.1'
