@@ -11,7 +11,8 @@ const configSchema = z.strictObject({
     .enum(['enabled', 'order'])
     .default('enabled')
     .describe(
-      "`enabled`: only the owner's pool is enabled, so that no other node is ever given traffic. `order`: the owner's pool is the first of the load balancer's default pools, and Cloudflare goes on to the next while it finds that one unhealthy",
+      `enabled: only the owner's pool is enabled, so that no other node is given traffic. order: the owner's pool is the \
+first of the default pools, and Cloudflare goes on to the next while it finds that one unhealthy`,
     ),
   ...connectionShape,
 })
