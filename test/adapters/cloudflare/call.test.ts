@@ -122,6 +122,14 @@ test('a token that is not there is a permanent failure that says where it was so
   })
 })
 
+test('a token that no header can hold is a permanent failure that does not quote it', async () => {
+  useLabToken('one line\nand another-of-the-token')
+  const adapter = adapterAt('http://127.0.0.1:1/client/v4')
+  const seen = await adapter.observe(signal)
+  expect(seen).toMatchObject({ failure: { kind: 'permanent', code: 'NotSent' } })
+  expect(JSON.stringify(seen)).not.toContain('another-of-the-token')
+})
+
 test('a control without a binding at Cloudflare does not load the SDK', () => {
   const registry = join(import.meta.dirname, '..', '..', '..', 'adapters', 'registry.ts')
   const program = `
