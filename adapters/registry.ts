@@ -7,10 +7,14 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
+import { awsRouteSchema } from './aws-route/schema.ts'
 import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
 import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { powerdnsSchema } from './powerdns/schema.ts'
+import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
 import { webhookSchema } from './webhook/schema.ts'
 
@@ -31,6 +35,8 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
+  entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
   entry(
     cloudflareLoadBalancerSchema,
@@ -38,6 +44,8 @@ const ours: readonly AdapterEntry[] = [
   ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
+  entry(powerdnsSchema, async () => (await import('./powerdns/adapter.ts')).createPowerDns),
+  entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
   entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),
 ]

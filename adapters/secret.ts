@@ -22,11 +22,11 @@ const places = z
       z.strictObject({
         env: z
           .string()
-          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, hint)
           .meta({ overApi: ofEnvironment }),
       }),
-      z.strictObject({ file: z.string().regex(/^\//).meta({ overApi: ofFile }) }),
-      z.strictObject({ credential: z.string().regex(/^[A-Za-z0-9_.@-]+$/) }),
+      z.strictObject({ file: z.string().regex(/^\//, hint).meta({ overApi: ofFile }) }),
+      z.strictObject({ credential: z.string().regex(/^[A-Za-z0-9_.@-]+$/, hint) }),
     ],
     { error: () => `a secret is not written here: ${hint}` },
   )

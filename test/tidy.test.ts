@@ -70,7 +70,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {
     who: /^adapters\/([^/]+)\//,
-    may: /^(zod$|@aws-sdk\/|@smithy\/|cloudflare(\/|$)|dns-packet$|#(aws|runtime)\/|adapters\/)/,
+    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare(\/|$)|#(aws|rfc2136|runtime)\/|adapters\/)/,
   },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
@@ -78,12 +78,11 @@ const directions: { who: RegExp; may: RegExp }[] = [
 /** A library or binding that one place owns. */
 const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^koffi$/, only: /^node-agent\/linux\/libc\.ts$/ },
-  { module: /^node:sqlite$/, only: /^control\/node\/node-sqlite\.ts$/ },
+  { module: /^node:sqlite$/, only: /^(control\/node\/node-sqlite|infra\/lab\/dns\/servers)\.ts$/ },
   { module: /^cloudflare:/, only: /^control\/(worker|edge)\// },
   { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
   { module: /^undici$/, only: /^adapters\/runtime\/node\// },
   { module: /^cloudflare(\/|$)/, only: /^adapters\/cloudflare/ },
-  { module: /^dns-packet$/, only: /^adapters\/rfc2136\// },
   { module: /^infra\//, only: /^(infra\/|control\/cli\/demo)/ },
 ]
 

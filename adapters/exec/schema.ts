@@ -19,7 +19,10 @@ const configSchema = z.strictObject({
       z
         .string()
         .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named like API_TOKEN; its value is taken from control')
-        .refine((name) => !name.startsWith('HOLDFAST_'), 'HOLDFAST_* are set for each call, never passed through'),
+        .refine(
+          (name) => /^(?!HOLDFAST_)|^HOLDFAST_SECRET_/.test(name),
+          'of HOLDFAST_* only HOLDFAST_SECRET_* are passed on',
+        ),
     )
     .meta({ overApi: { why: "names variables of control's environment" } })
     .default([])

@@ -1,6 +1,6 @@
 /** `holdfast agent --config FILE`. */
 import { runAgent } from '../../node-agent/main.ts'
-import { createLog } from '../node/log.ts'
+import { createLog, endUnread } from '../node/log.ts'
 import { CommandError } from './failure.ts'
 import { readAgentFile, readText } from './files.ts'
 
@@ -15,4 +15,5 @@ export async function runAgentCommand({ config: file }: { config: string }): Pro
     log('warn', { event: 'reload-refused', msg: 'reloading is not in this version: restart the agent' }),
   )
   process.exitCode = await runAgent(config, log, stop.signal)
+  endUnread()
 }

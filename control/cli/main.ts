@@ -25,6 +25,8 @@ async function main(): Promise<number> {
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // A daemon's log looks after itself: nobody who reads it ends the daemon by leaving.
+    if (stream.listenerCount('error') > 1) return
     // Whoever reads our output may leave early (`| head`); that is no failure of ours. A full disk is one.
     if (code === 'EPIPE') process.exit(process.exitCode ?? 0)
     if (stream === process.stdout) process.stderr.write(`holdfast: its output cannot be written: ${message}\n`)

@@ -17,13 +17,14 @@ import { declarationsOfFile, declareStored } from '../core/declarations.ts'
 import type { ClusterPorts, Declared, Log } from '../core/ports.ts'
 import { createAgentLink } from '../link/agent-link.ts'
 import { createLinks, type Links } from '../link/links.ts'
+import { messageOf } from '../message-of.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
 import { watchStore } from '../store/watched-store.ts'
 import { createBackups } from './backup.ts'
 import { loadControlConfig } from './load-config.ts'
-import { createLog } from './log.ts'
+import { createLog, endUnread } from './log.ts'
 import { DatabaseError, openDatabase } from './node-sqlite.ts'
 import { probe } from './probe.ts'
 import { createSeeing, type Seeing } from './seeing.ts'
@@ -110,7 +111,7 @@ function openStore<Opened extends Store>(file: string, open: () => Opened): Open
   try {
     return open()
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     throw new DatabaseError(`database ${file}: ${message}`, { cause: error })
   }
 }
@@ -245,5 +246,6 @@ function obeySignals(running: RunningControl, log: Log): void {
   void running.closed.then(() => {
     for (const signal of signals) process.off(signal, close)
     process.off('SIGHUP', running.renew)
+    endUnread()
   })
 }

@@ -16,6 +16,12 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'keepalived', package: 'keepalived' },
   { program: 'python3', package: 'python3' },
   { program: 'promtool', package: 'prometheus' },
+  { program: 'named', package: 'bind9' },
+  { program: 'knotd', package: 'knot' },
+  { program: 'pdns_server', package: 'pdns-backend-sqlite3' },
+  { program: 'aws', package: 'awscli' },
+  { program: 'zsh', package: 'zsh' },
+  { program: 'fish', package: 'fish' },
 ]
 
 const motoVersion = '5.2.1'

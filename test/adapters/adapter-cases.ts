@@ -32,6 +32,8 @@ export type FaultyWorld = {
   pass(ms: number): Promise<void>
   /** Waits until a call that `hang` was injected for has reached the resource. */
   hanging(): Promise<void>
+  /** False: its protocol has no words for too many calls, so it just closes the connection then. Default: it has. */
+  readonly saysTooMany?: boolean
   /** What no failure may ever quote. */
   readonly secrets: readonly string[]
   /** A move is several writes: one of them that comes late, alone, leaves the resource at something foreign. */
@@ -63,7 +65,8 @@ export function plainAdapterCases(suite: {
     for (const [name, run] of Object.entries(plainCases)) {
       const reason = except[name]
       if (reason === undefined) test(name, () => inWorld(setup, run))
-      else test.skip(`${name}: ${reason}`, () => {})
+      // Should the world ever become right, this says so.
+      else test.fails(`not so, since ${reason}: ${name}`, () => inWorld(setup, run))
     }
   })
 }
@@ -146,7 +149,8 @@ const plainCases: Readonly<Record<string, (adapter: Adapter, world: PlainWorld) 
     expect(outcome).toMatchObject({ kind: refuses ? 'conflict' : 'done' })
     expect(await world.owner()).toBe(refuses ? 'n1' : 'n2')
     const seen = await observe(adapter)
-    expect(seen.kind !== 'unknown' && seen.epochSeen).toBe(refuses ? 7 : undefined)
+    // Where nothing refuses, it may still be remembered who wrote last.
+    expect(refuses ? [7] : [undefined, 6]).toContain(seen.kind !== 'unknown' && seen.epochSeen)
   },
 
   'does nothing when its signal has already aborted': async (adapter, world) => {
@@ -177,8 +181,9 @@ const faultCases: Readonly<Record<string, (adapter: Adapter, world: World) => Pr
     for (const action of ['observe', 'apply'] as const) {
       world.inject(action, 'throttled')
       const failure = await failureOf(adapter, action)
-      expect(failure).toMatchObject({ kind: 'throttled' })
-      expect(failure.kind === 'throttled' && failure.afterMs).toBeGreaterThan(0)
+      const says = world.saysTooMany ?? true
+      expect(failure).toMatchObject({ kind: says ? 'throttled' : 'unknown' })
+      if (says) expect(failure.kind === 'throttled' && failure.afterMs).toBeGreaterThan(0)
     }
   },
 
@@ -234,7 +239,8 @@ const faultCases: Readonly<Record<string, (adapter: Adapter, world: World) => Pr
   },
 
   'observes what a late write of a lower epoch did, unless it is refused': async (adapter, world) => {
-    await world.setOutOfBand(null)
+    // Not from nothing: what makes a thing may be refused where it is already, although what changes it never is.
+    await world.setOutOfBand('foreign')
     world.lag('late-write', 200)
     expect(await applyObserved(adapter, { node: 'n1', epoch: 1 })).toMatchObject({ kind: 'unknown' })
     world.lag('none', 0)

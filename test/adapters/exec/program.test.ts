@@ -307,12 +307,16 @@ test.each([
   ['a command line', { command: '/bin/move-pool --now' }, /command/],
   ['a NUL', { command: ['/bin/echo', 'a\0b'] }, /NUL/],
   ['a variable with its value', { command: ['/bin/echo'], env: ['A=b'] }, /named like/],
-  ['what is set for each call', { command: ['/bin/echo'], env: ['HOLDFAST_TOKEN'] }, /never passed through/],
+  ['what is set for each call', { command: ['/bin/echo'], env: ['HOLDFAST_TOKEN'] }, /only HOLDFAST_SECRET_/],
   ['an unknown key', { command: ['/bin/echo'], shell: true }, /shell/],
 ])('the configuration refuses %s', (_name, config, words) => {
   const parsed = execSchema.config.safeParse(config)
   expect(parsed.success).toBe(false)
   expect(parsed.error!.message).toMatch(words)
+})
+
+test('of HOLDFAST_* variables those that are meant for adapters are passed on', () => {
+  expect(execSchema.config.safeParse({ command: ['/bin/sh'], env: ['HOLDFAST_SECRET_POOL'] }).success).toBe(true)
 })
 
 test('the documentation describes each key, and the permissions name program and variables', () => {

@@ -1,6 +1,15 @@
 /** The world of the exec adapter: real programs whose state is a file, and a wrapper that goes wrong when it is told to. */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
@@ -136,7 +145,8 @@ export async function execWorld({ fenced }: { readonly fenced: boolean }): Promi
         rmSync(at('hanging'))
       }),
     unreachable: async () => {
-      const nobody = newFolder()
+      const nobody = at('nobody')
+      mkdirSync(nobody, { recursive: true })
       writeFileSync(join(nobody, 'down'), '')
       return adapterOf([troubled, nobody, program], { config: { fenced, env: ['PROGRAM_TOKEN'] } })
     },

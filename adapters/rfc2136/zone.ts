@@ -1,0 +1,102 @@
+/** What a zone says of one name: its addresses, the epoch record beside them, and the token of both. */
+import { z } from 'zod'
+import type { Observation, Raw } from '../adapter.ts'
+import { parseEpochText } from '../dns/epoch-record.ts'
+import { normalisedName } from '../dns/names.ts'
+import { canonicalValue, sameRecords } from '../dns/records.ts'
+import { failure } from '../failures.ts'
+import { addressOf, type Message, textOf, types } from './message.ts'
+import type { Rfc2136Config, Rfc2136Target } from './schema.ts'
+
+const tokenSchema = z.strictObject({
+  txt: z.array(z.string()),
+  a: z.array(z.string()),
+  aaaa: z.array(z.string()),
+  /** Why nothing can be written here until a person has acted. */
+  blocked: z.string().nullable(),
+})
+
+/** What was seen, as the next update's prerequisites need it. */
+export type Seen = z.output<typeof tokenSchema>
+
+export const nothingSeen: Seen = { txt: [], a: [], aaaa: [], blocked: null }
+
+/** Null for a token that is none of ours. */
+export function parseToken(token: string): Seen | null {
+  try {
+    return tokenSchema.safeParse(JSON.parse(token)).data ?? null
+  } catch {
+    return null
+  }
+}
+
+/** The highest epoch that was seen. Null: none yet. */
+export function epochOf({ txt }: Pick<Seen, 'txt'>): number | null {
+  const epochs = txt.flatMap((text) => parseEpochText(text)?.epoch ?? [])
+  return epochs.length === 0 ? null : Math.max(...epochs)
+}
+
+type About = {
+  readonly config: Rfc2136Config
+  readonly targets: Readonly<Record<string, Rfc2136Target>>
+}
+
+/** The answers to A, AAAA and TXT. */
+export function observationOf([a, aaaa, txt]: readonly Message[], { config, targets }: About): Observation {
+  const all = [a!, aaaa!, txt!]
+  if (all.some(({ authoritative }) => !authoritative)) {
+    const message = `${config.server} is not authoritative for ${config.name}: name the zone's primary server`
+    return { kind: 'unknown', failure: failure('permanent', 'NotAuthoritative', message) }
+  }
+  const seen: Seen = {
+    txt: valuesIn(txt!, types.TXT, textOf),
+    a: valuesIn(a!, types.A, addressOf),
+    aaaa: valuesIn(aaaa!, types.AAAA, addressOf),
+    blocked: blockOf(all, config),
+  }
+  const epoch = epochOf(seen)
+  const raw: Raw = {
+    a: seen.a.join(' ') || null,
+    aaaa: seen.aaaa.join(' ') || null,
+    epochRecord: seen.txt.join(' ') || null,
+  }
+  const shared = { token: JSON.stringify(seen), raw, ...(epoch === null ? {} : { epochSeen: epoch }) }
+  if (seen.blocked !== null) return { kind: 'foreign', what: seen.blocked, ...shared }
+  const sets = setsOf(seen)
+  if (sets.length === 0) return { kind: 'none', ...shared }
+  const fitting = Object.entries(targets).filter(([, target]) => sameRecords(setsOf(target), sets))
+  const owner = seen.txt.map((text) => parseEpochText(text)).find((known) => known?.epoch === epoch)?.owner
+  const node = fitting.find(([name]) => name === owner)?.[0] ?? fitting[0]?.[0]
+  if (node !== undefined) return { kind: 'node', node, ...shared }
+  return { kind: 'foreign', what: [...seen.a, ...seen.aaaa].join(' '), ...shared }
+}
+
+function valuesIn(message: Message, type: number, read: (data: Uint8Array) => string | null): string[] {
+  const values = message.answers.filter((record) => record.type === type).map(({ data }) => read(data))
+  return values.filter((value) => value !== null).toSorted()
+}
+
+/** An alias cannot stand beside addresses, and what another wrote into the epoch record is not ours to replace. */
+function blockOf(messages: readonly Message[], { name }: Rfc2136Config): string | null {
+  const answers = messages.flatMap((message) => message.answers)
+  if (answers.some(({ type }) => type === types.CNAME)) return `${name} is an alias (CNAME): delete it, or name another`
+  const strange = answers
+    .filter(({ type }) => type === types.TXT)
+    .map(({ data }) => textOf(data))
+    .find((text) => text === null || parseEpochText(text) === null)
+  return strange === undefined ? null : `the epoch record of ${name} holds what is no epoch of ours: delete it`
+}
+
+function setsOf({ a = [], aaaa = [] }: Rfc2136Target) {
+  return [
+    { type: 'A' as const, values: a },
+    { type: 'AAAA' as const, values: aaaa.map((value) => canonicalValue('AAAA', value)) },
+  ].filter(({ values }) => values.length > 0)
+}
+
+/** The owner of the SOA that an answer carries, wherever it stands. Null: none that `name` could lie in. */
+export function zoneOf({ answers, authorities }: Message, name: string): string | null {
+  const zones = [...answers, ...authorities].filter(({ type }) => type === types.SOA).map((record) => record.name)
+  const [zone] = zones.filter((each) => each !== '' && (name === each || name.endsWith(`.${each}`)))
+  return zone === undefined ? null : normalisedName(zone)
+}
