@@ -19,8 +19,8 @@ const configSchema = z
       )
       .optional()
       .describe(
-        `seconds for which resolvers keep an answer, and so go on using the old node: 60 to 86400 (30 on Enterprise), \
-1 for Cloudflare's choice. Default ${defaultTtl}; not with proxied`,
+        `seconds for which resolvers keep an answer, and so go on using the old node: 60 to 86400 (30 on Enterprise), 1 for \
+Cloudflare's choice. Default ${defaultTtl}; not with proxied`,
       ),
     proxied: z.boolean().default(false).describe('Cloudflare answers with its own addresses and passes traffic on'),
     ...connectionShape,

@@ -7,10 +7,13 @@ const configSchema = z.strictObject({
   accountId: idSchema('an account id').describe('the account that the pools belong to, by its id'),
   zoneId: idSchema('a zone id').describe('the zone that the load balancer belongs to, by its id'),
   loadBalancerId: idSchema("a load balancer's id").describe('the load balancer, by its id'),
-  by: z.enum(['enabled', 'order']).default('enabled').describe(
-    "`enabled`: only the owner's pool is enabled, so that no other node is ever given traffic. `order`: the owner's pool \
-is the first of the load balancer's default pools, and Cloudflare goes on to the next while it finds that one unhealthy",
-  ),
+  by: z
+    .enum(['enabled', 'order'])
+    .default('enabled')
+    .describe(
+      `enabled: only the owner's pool is enabled, so that no other node is given traffic. order: the owner's pool is the \
+first of the default pools, and Cloudflare goes on to the next while it finds that one unhealthy`,
+    ),
   ...connectionShape,
 })
 

@@ -10,7 +10,7 @@
 import type { ClientOptions } from 'cloudflare'
 import { z } from 'zod'
 import type { Failure } from '../adapter.ts'
-import { givenUp, strangeAnswer } from '../failures.ts'
+import { givenUp, harmless, strangeAnswer } from '../failures.ts'
 import { type Answer, ask, callMs, jsonOf } from '../http.ts'
 import { readSecret, type SecretPlace } from '../secret.ts'
 import { failureOf } from './errors.ts'
@@ -42,7 +42,7 @@ export async function call<Client, Schema extends z.ZodType>(
   const secret = await readSecret(account.token)
   if (secret.kind !== 'secret') return secret
   const token = secret.value
-  let got: Answer | Failure = givenUp
+  let got: Answer | Failure | undefined
   const client = connect({
     apiToken: token,
     apiKey: null,
@@ -61,10 +61,20 @@ export async function call<Client, Schema extends z.ZodType>(
   })
   try {
     await send(client)
-  } catch {
-    // What the SDK makes of it says less than what `ask` got.
+  } catch (error) {
+    // What the SDK makes of an answer says less than what `ask` got. Without any, the SDK would not send it.
+    if (got === undefined) return signal.aborted ? givenUp : notSent(error, token)
   }
-  return resultOf(got, result, [token])
+  return resultOf(got ?? givenUp, result, [token])
+}
+
+function notSent(error: unknown, token: string): Failure {
+  const message = harmless(error instanceof Error ? error.message : error, [token])
+  return {
+    kind: 'permanent',
+    code: 'NotSent',
+    message: `no request can be made of this, as with a broken token: ${message}`,
+  }
 }
 
 function resultOf<Schema extends z.ZodType>(

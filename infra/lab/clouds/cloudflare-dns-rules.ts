@@ -18,7 +18,7 @@ export type CloudflareRecord = {
   readonly ttl: number
   readonly proxied: boolean
   readonly proxiable: boolean
-  readonly comment: string | null
+  readonly comment?: string
   readonly tags: readonly string[]
   readonly settings: Readonly<Record<string, boolean>>
   readonly meta: Readonly<Record<string, boolean>>
@@ -136,7 +136,7 @@ export function recordOf(
     ttl: proxied ? 1 : ttl,
     proxied,
     proxiable,
-    comment: comment ?? null,
+    ...(comment === undefined ? {} : { comment }),
     tags: [],
     settings: {},
     meta: 'meta' in content ? content.meta : {},
