@@ -10,9 +10,9 @@ import { awsEipSchema } from './aws-eip/schema.ts'
 import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
 import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
+import { cloudflareEdgeSchema } from './cloudflare-edge/schema.ts'
 import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
 import { execSchema } from './exec/schema.ts'
-import { cloudflareEdgeSchema } from './cloudflare-edge/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { powerdnsSchema } from './powerdns/schema.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
@@ -35,15 +35,15 @@ export type Registry = {
 }
 
 const ours: readonly AdapterEntry[] = [
-    async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,
-    cloudflareLoadBalancerSchema,
-  ),
-  entry(
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
   entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
   entry(cloudflareEdgeSchema, async () => (await import('./cloudflare-edge/adapter.ts')).createCloudflareEdge),
+  entry(
+    cloudflareLoadBalancerSchema,
+    async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,
+  ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
   entry(powerdnsSchema, async () => (await import('./powerdns/adapter.ts')).createPowerDns),
