@@ -12,6 +12,10 @@ const configSchema = z.strictObject({
       /^(\[[0-9A-Fa-f:.]+\]|[^[\]:\s]+)(:\d{1,5})?$/,
       'a server is like ns1.example.com, 192.0.2.53:53 or [2001:db8::53]',
     )
+    .refine(
+      (value) => Number(/:(\d+)$/.exec(value.replace(/^\[.*\]/, ''))?.[1] ?? 53) <= 65_535,
+      'a port is at most 65535',
+    )
     .describe("the zone's primary server, and its port if it is not 53"),
   name: dnsNameSchema.describe('the name that moves: vip.example.com'),
   zone: dnsNameSchema.optional().describe('the zone it lies in; default: what the server itself says'),
