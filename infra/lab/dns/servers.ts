@@ -14,7 +14,11 @@ export type Kind = 'bind' | 'knot' | 'powerdns'
 
 export const zone = 'example.com'
 export const vip = 'vip.example.com'
-const epochName = '_holdfast.vip.example.com'
+/** Names that are not there, for which a wildcard answers: with records, and as an alias. */
+export const wildNames = ['vip.wild.example.com', 'vip.alias.example.com'] as const
+/** What the lab's key may update, each beside its epoch record. */
+const movable = [vip, ...wildNames]
+const epochOf = (name: string): string => `_holdfast.${name}`
 export const labKey = { name: 'holdfast', secret: Buffer.from('a secret of the lab, 32 bytes ok').toString('base64') }
 /** May update nothing of it. */
 export const poorKey = { name: 'poor', secret: Buffer.from('another one of the lab, 32 bytes').toString('base64') }
@@ -57,6 +61,9 @@ const zoneText = `$TTL 60
 @ IN SOA ns1 hostmaster 1 3600 600 86400 60
 @ IN NS ns1
 ns1 IN A 127.0.0.1
+*.wild IN A 192.0.2.99
+*.wild IN TXT "v=spf1 -all"
+*.alias IN CNAME ns1
 `
 
 const prepare: Readonly<Record<Kind, (place: Place) => Started>> = {
@@ -70,7 +77,7 @@ controls { };
 ${key(labKey)}
 ${key(poorKey)}
 zone "${zone}" { type primary; file "${folder}/zone.db"; update-policy {
-  grant ${labKey.name} name ${vip}. A AAAA CNAME; grant ${labKey.name} name ${epochName}. TXT;
+${movable.map((name) => `  grant ${labKey.name} name ${name}. A AAAA; grant ${labKey.name} name ${epochOf(name)}. TXT;`).join('\n')}
   grant ${poorKey.name} name elsewhere.${zone}. A; }; };
 `
     writeFileSync(join(folder, 'named.conf'), config)
@@ -88,7 +95,7 @@ zone "${zone}" { type primary; file "${folder}/zone.db"; update-policy {
     update-owner: name
     update-owner-match: equal
     update-owner-name: [${owners}]
-    update-type: [A, AAAA, CNAME, TXT]
+    update-type: [A, AAAA, TXT]
 `
     const config = `server:
     rundir: ${folder}
@@ -98,7 +105,7 @@ database:
     storage: ${folder}/db
 key:
 ${key(labKey)}${key(poorKey)}acl:
-${acl(labKey.name, `${vip}., ${epochName}.`)}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
+${acl(labKey.name, movable.map((name) => `${name}., ${epochOf(name)}.`).join(', '))}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
   - id: default
     storage: ${folder}/zones
 zone:
@@ -122,6 +129,9 @@ zone:
     add.run(zone, 'SOA', `ns1.${zone} hostmaster.${zone} 1 3600 600 86400 60`)
     add.run(zone, 'NS', `ns1.${zone}`)
     add.run(`ns1.${zone}`, 'A', '127.0.0.1')
+    add.run(`*.wild.${zone}`, 'A', '192.0.2.99')
+    add.run(`*.wild.${zone}`, 'TXT', '"v=spf1 -all"')
+    add.run(`*.alias.${zone}`, 'CNAME', `ns1.${zone}`)
     const key = sql.prepare("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)")
     for (const { name, secret } of [labKey, poorKey]) key.run(name, secret)
     const meta = sql.prepare('INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, ?, ?)')
