@@ -83,7 +83,11 @@ update-owner-name: [${name}., ${epochRecordName(name)}.], update-type: [A, AAAA,
     {
       kind: 'grant',
       provider: 'PowerDNS',
-      grants: [`dnsupdate=yes, and for the zone: pdnsutil set-meta ZONE TSIG-ALLOW-DNSUPDATE ${key.name}`],
+      grants: [
+        `dnsupdate=yes, and for the zone: pdnsutil set-meta ZONE TSIG-ALLOW-DNSUPDATE ${key.name}; \
+pdnsutil set-meta ZONE ALLOW-DNSUPDATE-FROM with control's address`,
+        'the key may then change every name of the zone, unless a lua-dnsupdate-policy-script says which',
+      ],
     },
   ],
   budget: () => null,

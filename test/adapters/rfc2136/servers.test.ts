@@ -1,11 +1,12 @@
 /** rfc2136 against real BIND, Knot and PowerDNS: the shared suite, the fence, keys and clocks. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Observation } from '../../../adapters/adapter.ts'
-import { classes, textData, types } from '../../../adapters/rfc2136/message.ts'
+import { addressData, classes, textData, types } from '../../../adapters/rfc2136/message.ts'
 import {
   type DnsServer,
   type Kind,
   labKey,
+  poolName,
   poorKey,
   startDns,
   vip,
@@ -14,7 +15,7 @@ import {
 } from '../../../infra/lab/dns/servers.ts'
 import { describeWith, programRequirement } from '../../support/peers.ts'
 import { plainAdapterCases } from '../adapter-cases.ts'
-import { adapterAt, answersAt, update, worldOf } from './worlds.ts'
+import { adapterAt, answersAt, targets, update, worldOf } from './worlds.ts'
 
 const signal = () => AbortSignal.timeout(10_000)
 const programs: Readonly<Record<Kind, string>> = { bind: 'named', knot: 'knotd', powerdns: 'pdns_server' }
@@ -119,6 +120,28 @@ for (const kind of Object.keys(programs) as Kind[]) {
       expect(outcome).toMatchObject({ kind: 'permanent' })
       if (kind !== 'powerdns') expect(JSON.stringify(outcome)).toMatch(/BADTIME.*clock is (599|600|601) s behind/)
       expect(await world.owner()).toBeNull()
+    })
+
+    test('a wildcard moves as any name does', async () => {
+      const adapter = adapterAt(server.port, { name: poolName })
+      const token = tokenOf(await adapter.observe(signal()))
+      expect(await adapter.apply({ node: 'n1', epoch: 8, token }, signal())).toEqual({ kind: 'done' })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n1', epochSeen: 8 })
+      const [answer] = await answersAt(server.port, poolName.replace('*', 'one'), types.A)
+      expect(answer?.data).toEqual(addressData(targets.n1.a[0]))
+    })
+
+    test('while it starts again it is worth a retry, and then is as it was', async () => {
+      const { adapter } = await worldOf(server)
+      await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal())
+      const token = tokenOf(await adapter.observe(signal()))
+      const move = { node: 'n1', epoch: 2, token }
+      await server.restart(async () => {
+        expect(await adapter.observe(signal())).toMatchObject({ kind: 'unknown', failure: { kind: 'retry' } })
+        expect(await adapter.apply(move, signal())).toMatchObject({ kind: 'retry' })
+      })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n2', epochSeen: 1 })
+      expect(await adapter.apply(move, signal())).toEqual({ kind: 'done' })
     })
 
     test('what somebody else wrote into the epoch record stops it', async () => {
