@@ -7,6 +7,10 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
+import { awsRouteSchema } from './aws-route/schema.ts'
+import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
+import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { powerdnsSchema } from './powerdns/schema.ts'
@@ -31,6 +35,13 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
+  entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
+  entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
+  entry(
+    cloudflareLoadBalancerSchema,
+    async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,
+  ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(memorySchema, async () => createMemory),
   entry(powerdnsSchema, async () => (await import('./powerdns/adapter.ts')).createPowerDns),

@@ -57,7 +57,6 @@ export function createApp(input: AppInput): OpenAPIHono<Env> {
   app.use(throttle({ limit: rateLimit, clock: ports.clock, addressOf, isPublic }))
   app.use(auditCalls({ cluster, ports }))
   app.use(checkBody)
-  app.use(limitBody)
 
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
   app.get('/readyz', (context) => ready(input, context))
@@ -113,28 +112,22 @@ function addDocument(app: OpenAPIHono<Env>): void {
   })
 }
 
-/** A body must say that it is JSON; zod-openapi would pass over any other as if there were none. */
-async function checkBody(context: Context<Env>, next: () => Promise<void>): Promise<void> {
-  const { method } = context.req
-  const type = context.req.header('content-type')
-  const hasBody = type !== undefined || Number(context.req.header('content-length') ?? 0) > 0
-  if (method !== 'GET' && method !== 'HEAD' && hasBody && !/^application\/json\s*(;|$)/i.test(type ?? '')) {
-    const detail = `the body must be application/json, not ${type ?? 'without a content-type'}`
-    throw new ProblemError({ status: 415, code: 'unsupported-media-type', detail })
-  }
-  await next()
-}
-
 /** Counts what comes only where its length is not said: to look at a body on Node makes a stream of it. */
 const countBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
 
-const limitBody: MiddlewareHandler<Env> = async (context, next) => {
+/** A body must say that it is JSON, since zod-openapi would pass over any other as if there were none; and have its size. */
+const checkBody: MiddlewareHandler<Env> = (context, next) => {
   const { method } = context.req
   if (method === 'GET' || method === 'HEAD') return next()
+  const type = context.req.header('content-type')
   const length = context.req.header('content-length')
+  const hasBody = type !== undefined || Number(length ?? 0) > 0
+  if (hasBody && !/^application\/json\s*(;|$)/i.test(type ?? '')) {
+    const detail = `the body must be application/json, not ${type ?? 'without a content-type'}`
+    throw new ProblemError({ status: 415, code: 'unsupported-media-type', detail })
+  }
   if (length === undefined || context.req.header('transfer-encoding') !== undefined) return countBody(context, next)
-  if (Number(length) > maxBodyBytes) tooLarge()
-  return next()
+  return Number(length) > maxBodyBytes ? tooLarge() : next()
 }
 
 function tooLarge(): never {

@@ -70,7 +70,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {
     who: /^adapters\/([^/]+)\//,
-    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare$|#(aws|rfc2136|runtime)\/|adapters\/)/,
+    may: /^(zod$|node:net$|@aws-sdk\/|@smithy\/|cloudflare(\/|$)|#(aws|rfc2136|runtime)\/|adapters\/)/,
   },
   { who: /^infra\//, may: /^(?!.*test\/).+/ },
 ]
@@ -82,7 +82,7 @@ const owners: { module: RegExp; only: RegExp }[] = [
   { module: /^cloudflare:/, only: /^control\/(worker|edge)\// },
   { module: /^@aws-sdk\//, only: /^adapters\/(aws|route53)/ },
   { module: /^undici$/, only: /^adapters\/runtime\/node\// },
-  { module: /^cloudflare$/, only: /^adapters\/cloudflare/ },
+  { module: /^cloudflare(\/|$)/, only: /^adapters\/cloudflare/ },
   { module: /^infra\//, only: /^(infra\/|control\/cli\/demo)/ },
 ]
 

@@ -5,78 +5,57 @@
  *   apply     AssociateAddress, reassociation allowed  one step; the last writer wins
  *   strict    DisassociateAddress(token), then AssociateAddress without reassociation: each is refused when the
  *             address is no longer as observed, for the price of a moment in which it points nowhere
+ *   preflight dry runs of both for each node; whether the address, each interface and its private address exist
  *
- * Calls are made once: the SDK's retries are off, because only control knows whether a repeat is still wanted.
- *
- * What the credentials must allow: ec2:DescribeAddresses; ec2:AssociateAddress (in strict mode also
- * ec2:DisassociateAddress) on the elastic-ip, on the network-interfaces of all targets, and on their instances.
+ * What the credentials must allow: ec2:DescribeAddresses and ec2:DescribeNetworkInterfaces; ec2:AssociateAddress (in
+ * strict mode also ec2:DisassociateAddress) on the elastic-ip, on the network-interfaces of all targets, and on their
+ * instances.
  */
 import {
   type Address,
   AssociateAddressCommand,
+  type AssociateAddressCommandInput,
   DescribeAddressesCommand,
   DisassociateAddressCommand,
-  EC2Client,
+  type NetworkInterface,
 } from '@aws-sdk/client-ec2'
-import { connection } from '#aws/connection'
-import type { Adapter, AdapterInput, Move, Observation, Outcome, Raw } from '../adapter.ts'
-import { type Called, call as callAws } from '../aws/call.ts'
-import { ec2Errors } from '../aws/ec2-errors.ts'
+import type { Adapter, AdapterInput, Finding, Move, Observation, Outcome, Raw } from '../adapter.ts'
+import type { Called } from '../aws/call.ts'
+import { createEc2, type Ec2Binding, type Ec2Options, ec2Timing } from '../aws/ec2.ts'
+import { dryRun, findingOf, passed, tryInterfaces, untried } from '../aws/trial.ts'
 import { noTarget, strangeAnswer } from '../failures.ts'
 import type { AwsEipConfig, AwsEipTarget } from './schema.ts'
 
-type Binding = AdapterInput<AwsEipConfig, AwsEipTarget> & {
-  readonly client: EC2Client
-  /** Default: `callMs`. */
-  readonly callTimeoutMs?: number
-}
+type Binding = Ec2Binding<AwsEipConfig, AwsEipTarget>
 
-export function createAwsEip(
-  input: AdapterInput<AwsEipConfig, AwsEipTarget>,
-  options: { readonly callTimeoutMs?: number } = {},
-): Adapter {
-  const binding: Binding = { ...input, client: createClient(input.config), ...options }
+export function createAwsEip(input: AdapterInput<AwsEipConfig, AwsEipTarget>, options: Ec2Options = {}): Adapter {
+  const binding: Binding = { ...input, ec2: createEc2(input.config, options) }
   return {
-    capabilities: {
-      cas: input.config.strict ? 'stepwise' : 'none',
-      dryRun: true,
-      ipv6: false,
-      // EC2 promises no bound on when a change is seen; half a minute covers what is known of it.
-      settleMs: 30_000,
-      // A call is given up after 8 s; the rest is for a request still on its way. EC2 would accept a signed one for
-      // five minutes: what comes so late is drift, and the regular observation finds it.
-      maxInFlightMs: 35_000,
-    },
+    capabilities: { cas: input.config.strict ? 'stepwise' : 'none', dryRun: true, ipv6: false, ...ec2Timing },
     observe: (signal) => observe(binding, signal),
     apply: (move, signal) => apply(binding, move, signal),
-    preflight: async () => [],
-    dispose: () => binding.client.destroy(),
+    preflight: (signal) => preflight(binding, signal),
+    dispose: () => binding.ec2.dispose(),
   }
-}
-
-function createClient({ region, endpoint }: AwsEipConfig): EC2Client {
-  return new EC2Client({
-    region,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    maxAttempts: 1,
-    retryMode: 'standard',
-    ...connection(),
-  })
 }
 
 async function observe(binding: Binding, signal: AbortSignal): Promise<Observation> {
-  const { client, config, targets } = binding
+  const called = await describe(binding, signal)
+  return called.kind === 'answered'
+    ? observationOf(called.answer, binding.targets)
+    : { kind: 'unknown', failure: called }
+}
+
+async function describe({ ec2, config }: Binding, signal: AbortSignal): Promise<Called<Address>> {
   const command = new DescribeAddressesCommand({ AllocationIds: [config.allocationId] })
-  const called = await call(binding, (abortSignal) => client.send(command, { abortSignal }), signal)
-  if (called.kind !== 'answered') return { kind: 'unknown', failure: called }
+  const called = await ec2.ask((client, options) => client.send(command, options), signal)
+  if (called.kind !== 'answered') return called
   // The SDK takes any page with status 200 for an answer in which everything is missing.
-  if (called.answer.Addresses === undefined) return { kind: 'unknown', failure: strangeAnswer('EC2', 200) }
+  if (called.answer.Addresses === undefined) return strangeAnswer('EC2', 200)
   const address = called.answer.Addresses.find(({ AllocationId }) => AllocationId === config.allocationId)
-  if (address === undefined) {
-    const message = `the provider knows no address ${config.allocationId}`
-    return { kind: 'unknown', failure: { kind: 'permanent', code: 'InvalidAllocationID.NotFound', message } }
-  }
-  return observationOf(address, targets)
+  if (address !== undefined) return { kind: 'answered', answer: address }
+  const message = `the provider knows no address ${config.allocationId}`
+  return { kind: 'permanent', code: 'InvalidAllocationID.NotFound', message }
 }
 
 function observationOf(address: Address, targets: Binding['targets']): Observation {
@@ -103,39 +82,75 @@ function rawOf(address: Address): Raw {
 }
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
-  const target = binding.targets[move.node]
+  const { ec2, config, targets } = binding
+  const target = targets[move.node]
   // Before anything is taken away for it.
   if (target === undefined) return noTarget(move.node)
-  if (binding.config.strict && move.token !== null) {
+  if (config.strict && move.token !== null) {
     const command = new DisassociateAddressCommand({ AssociationId: move.token })
-    const called = await call(binding, (abortSignal) => binding.client.send(command, { abortSignal }), signal)
+    const called = await ec2.ask((client, options) => client.send(command, options), signal)
     if (called.kind !== 'answered') return called
   }
-  return associate(binding, target, signal)
-}
-
-async function associate(binding: Binding, target: AwsEipTarget, signal: AbortSignal): Promise<Outcome> {
-  const { client, config } = binding
-  const command = new AssociateAddressCommand({
-    AllocationId: config.allocationId,
-    NetworkInterfaceId: target.networkInterfaceId,
-    PrivateIpAddress: target.privateIpAddress,
-    // What AWS does anyway when it is not said; imitations of it need to be told.
-    AllowReassociation: !config.strict,
-  })
-  const called = await call(binding, (abortSignal) => client.send(command, { abortSignal }), signal)
+  // Reassociation is what AWS does anyway when it is not forbidden; imitations of it need to be told.
+  const command = association(binding, target, { AllowReassociation: !config.strict })
+  const called = await ec2.ask((client, options) => client.send(command, options), signal)
   if (called.kind !== 'answered') return called
   return called.answer.AssociationId === undefined ? strangeAnswer('EC2', 200) : { kind: 'done' }
 }
 
-function call<Answer>(
-  { callTimeoutMs }: Binding,
-  send: (signal: AbortSignal) => Promise<Answer>,
-  signal: AbortSignal,
-): Promise<Called<Answer>> {
-  return callAws(send, {
-    signal,
-    table: ec2Errors,
-    ...(callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs }),
+function association(
+  { config }: Binding,
+  { networkInterfaceId, privateIpAddress }: AwsEipTarget,
+  more: Pick<AssociateAddressCommandInput, 'AllowReassociation' | 'DryRun'>,
+): AssociateAddressCommand {
+  return new AssociateAddressCommand({
+    AllocationId: config.allocationId,
+    NetworkInterfaceId: networkInterfaceId,
+    PrivateIpAddress: privateIpAddress,
+    ...more,
   })
+}
+
+async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
+  const [described, interfaces, associations] = await Promise.all([
+    describe(binding, signal),
+    tryInterfaces(binding, whyNotPlace, signal),
+    Promise.all(Object.entries(binding.targets).map((each) => tryAssociation(binding, each, signal))),
+  ])
+  const { allocationId, strict } = binding.config
+  const check = `ec2:DescribeAddresses ${allocationId}`
+  const address = described.kind === 'answered' ? passed(check) : findingOf(check, described)
+  const token = described.kind === 'answered' ? described.answer.AssociationId : undefined
+  const disassociation = strict ? [await tryDisassociation(binding, token, signal)] : []
+  return [address, ...interfaces, ...associations, ...disassociation]
+}
+
+function whyNotPlace(found: NetworkInterface, { privateIpAddress }: AwsEipTarget): string | null {
+  const all = (found.PrivateIpAddresses ?? []).map((one) => one.PrivateIpAddress)
+  if (all.includes(privateIpAddress)) return null
+  return `it has no address ${privateIpAddress}, but ${all.join(', ') || 'none'}`
+}
+
+function tryAssociation(
+  binding: Binding,
+  [node, target]: [string, AwsEipTarget],
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { networkInterfaceId, privateIpAddress } = target
+  const { allocationId } = binding.config
+  const check = `ec2:AssociateAddress ${allocationId} to ${networkInterfaceId}, ${privateIpAddress} (${node})`
+  // Where it is now must not matter: what is tried is the permission.
+  const command = association(binding, target, { AllowReassociation: true, DryRun: true })
+  return dryRun(binding.ec2, check, (client, options) => client.send(command, options), signal)
+}
+
+async function tryDisassociation(
+  { ec2, config }: Binding,
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const check = `ec2:DisassociateAddress ${config.allocationId}`
+  if (token === undefined) return untried(check, 'the address points nowhere, so that there is nothing to take away')
+  const command = new DisassociateAddressCommand({ AssociationId: token, DryRun: true })
+  return dryRun(ec2, check, (client, options) => client.send(command, options), signal)
 }

@@ -1,27 +1,40 @@
 /** What an `aws-eip` binding is configured with. Light: nothing of the SDK is imported here. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
+import {
+  accountIdSchema,
+  arnsOf,
+  endpointSchema,
+  networkInterfaceIdSchema,
+  readBudget,
+  readPermission,
+  regionSchema,
+} from '../aws/ec2-schema.ts'
 
 const configSchema = z.strictObject({
-  region: z.string().regex(/^[a-z0-9-]+$/, 'a region is like eu-west-1'),
-  /** The Elastic IP, by its allocation. */
-  allocationId: z.string().regex(/^eipalloc-[0-9A-Za-z]+$/, 'an allocation id is like eipalloc-0123456789abcdef0'),
-  /** Another EC2 than AWS's own for the region: a VPC endpoint, or a local one. Default: AWS's. */
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'an endpoint is a URL like http://127.0.0.1:5000' })
-    .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'an endpoint holds no user name or password')
-    .optional(),
-  /**
-   * Move in two conditional steps, so that a stale writer is refused: the address points nowhere between them, for
-   * about the time of one call. Default false: one unconditional step.
-   */
-  strict: z.boolean().default(false),
+  region: regionSchema,
+  allocationId: z
+    .string()
+    .regex(/^eipalloc-[0-9A-Za-z]+$/, 'an allocation id is like eipalloc-0123456789abcdef0')
+    .describe('the Elastic IP, by its allocation: eipalloc-…'),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe('move in two conditional steps that refuse a stale writer; between them the address points nowhere'),
+  endpoint: endpointSchema,
+  accountId: accountIdSchema,
 })
 
 const targetSchema = z.strictObject({
-  networkInterfaceId: z.string().regex(/^eni-[0-9A-Za-z]+$/, 'an interface id is like eni-0123456789abcdef0'),
-  /** The private address of that interface which the Elastic IP stands for. */
-  privateIpAddress: z.ipv4('a private address is like 10.0.0.11'),
+  networkInterfaceId: networkInterfaceIdSchema.describe("the node's network interface: eni-…"),
+  privateIpAddress: z
+    .ipv4('a private address is like 10.0.0.11')
+    .describe('the private address of that interface which the Elastic IP stands for'),
+  instanceId: z
+    .string()
+    .regex(/^i-[0-9A-Za-z]+$/, 'an instance id is like i-0123456789abcdef0')
+    .optional()
+    .describe('the instance of that interface, which narrows the IAM policy; without it the policy says `*` there'),
 })
 
 export type AwsEipConfig = z.output<typeof configSchema>
@@ -33,12 +46,28 @@ export const awsEipSchema: AdapterSchema<typeof configSchema, typeof targetSchem
   config: configSchema,
   target: targetSchema,
   example: {
-    config: { region: 'eu-west-1', allocationId: 'eipalloc-0a1b2c3d' },
+    config: { region: 'eu-west-1', allocationId: 'eipalloc-0a1b2c3d', accountId: '123456789012' },
     targets: {
-      n1: { networkInterfaceId: 'eni-0aaa', privateIpAddress: '10.0.1.10' },
-      n2: { networkInterfaceId: 'eni-0bbb', privateIpAddress: '10.0.2.10' },
+      n1: { networkInterfaceId: 'eni-0aaa', privateIpAddress: '10.0.1.10', instanceId: 'i-0aaa' },
+      n2: { networkInterfaceId: 'eni-0bbb', privateIpAddress: '10.0.2.10', instanceId: 'i-0bbb' },
     },
   },
-  permissions: () => [],
-  budget: ({ region }) => ({ account: `AWS EC2 reads in ${region}`, calls: 100, perMs: 5_000 }),
+  permissions: ({ config, targets }) => {
+    const all = Object.values(targets)
+    const interfaces = all.map(({ networkInterfaceId }) => networkInterfaceId)
+    const instances = all.map(({ instanceId = '*' }) => instanceId)
+    return [
+      readPermission(config, ['ec2:DescribeAddresses', 'ec2:DescribeNetworkInterfaces']),
+      {
+        kind: 'aws',
+        actions: ['ec2:AssociateAddress', ...(config.strict ? ['ec2:DisassociateAddress'] : [])],
+        resources: [
+          ...arnsOf(config, 'elastic-ip', [config.allocationId]),
+          ...arnsOf(config, 'network-interface', interfaces),
+          ...arnsOf(config, 'instance', instances.includes('*') ? ['*'] : instances),
+        ],
+      },
+    ]
+  },
+  budget: (config) => readBudget(config),
 }

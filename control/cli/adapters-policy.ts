@@ -40,7 +40,15 @@ function documentOf(permissions: readonly AwsPermission[]): IamPolicy {
     const statement = { Effect: 'Allow' as const, Action: [...actions].toSorted(), Resource: resources }
     return condition === undefined ? statement : { ...statement, Condition: condition }
   })
-  return { Version: '2012-10-17', Statement: statements }
+  // And those on the same resources are one as well.
+  const byResources = Map.groupBy(statements, (one) =>
+    JSON.stringify([one.Resource, 'Condition' in one && one.Condition]),
+  )
+  const united = [...byResources.values()].map((same) => ({
+    ...same[0]!,
+    Action: [...new Set(same.flatMap(({ Action }) => Action))].toSorted(),
+  }))
+  return { Version: '2012-10-17', Statement: united }
 }
 
 function grantsOf(needed: readonly BindingPermissions[]): Policy['grants'] {

@@ -1,5 +1,5 @@
 /** `holdfast check-config FILE…`: every mistake of agent and control configurations, with file, line, key and remedy. */
-import { parse } from 'yaml'
+import { isNode, LineCounter, parse, parseDocument } from 'yaml'
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/config-file.ts'
 import { loadControlConfig } from '../node/load-config.ts'
 import type { Tls } from '../node/tls.ts'
@@ -36,17 +36,16 @@ async function check(file: string, elsewhere: boolean): Promise<readonly ConfigP
   }
 }
 
-/** The certificate and its key, as control would read them at its start. */
+/** The certificate and its key, as control would read them at its start, and whether anybody would still accept them. */
 async function checkTls(file: string, text: string, tls: Tls): Promise<readonly ConfigProblem[]> {
-  const { readTls, TlsError } = await import('../node/tls.ts')
-  try {
-    readTls(tls, file)
-    return []
-  } catch (error) {
-    if (!(error instanceof TlsError)) throw error
-    const line = text.split('\n').findIndex((each) => /^\s*["']?tls["']?\s*:/.test(each)) + 1
-    return [{ file, line: Math.max(line, 1), key: '', message: error.message }]
-  }
+  const { tlsProblems } = await import('../node/tls.ts')
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  return tlsProblems(tls, file, new Date()).map(({ key, reason }) => {
+    const node = document.getIn(key.split('.'), true)
+    const line = isNode(node) && node.range ? lines.linePos(node.range[0]).line : 1
+    return { file, line, key, message: reason }
+  })
 }
 
 /**

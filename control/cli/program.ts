@@ -183,7 +183,7 @@ function addAdministering(holdfast: Command): void {
 
   add(holdfast, 'check-config', 'check-config')
     .argument('<file...>', 'agent and control configurations')
-    .option('--elsewhere', 'the files are for other machines: do not look for their interfaces here')
+    .option('--elsewhere', 'the files are for other machines: do not look for their interfaces and certificates here')
     .addOption(json())
     .action(async (files, options) => (await import('./check-config.ts')).runCheckConfigCommand(files, options))
 

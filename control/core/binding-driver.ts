@@ -5,6 +5,7 @@
  * taken as of unknown outcome and its late answer dropped, since a write may have happened all the same.
  */
 import type { Adapter, Failure, Observation, Outcome } from '../../adapters/adapter.ts'
+import { messageOf } from '../message-of.ts'
 import type { Wanted } from '../plan.ts'
 import {
   type Binding,
@@ -184,7 +185,7 @@ async function call<T>(work: Work, { verb, outcomeOf, make, answer, failed }: Ca
   try {
     give(await make(mine.abort.signal))
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     work.ports.log('error', { event: 'adapter-threw', message })
     mine.give({ kind: 'unknown', code: 'adapter-threw', message })
   }

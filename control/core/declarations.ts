@@ -92,7 +92,9 @@ export async function declareStored(input: {
       declared.set(service, { config, adapters: await makeAdapters(service, config), origin: 'api' })
     } catch (error) {
       const why = error instanceof ConfigError ? error.problems.map(sentence).join('; ') : (error as Error).message
-      left(`the declaration of ${service} does not fit this Holdfast, so nobody looks after it: ${why}`)
+      left(
+        `the declaration of ${service} does not fit this Holdfast, so nobody looks after it until it is declared anew: ${why}`,
+      )
     }
   }
   return declared

@@ -1,6 +1,7 @@
 /** The nodes of a cluster: what each last said, whether its link is open, and what it is still to be told. */
 import type { Command, Report } from '../contract.ts'
 import { admit, formerOf, type Member } from '../decision.ts'
+import { messageOf } from '../message-of.ts'
 import { type NodeRecord, StorageError } from '../store/store.ts'
 import { createOutbox } from './outbox.ts'
 import type { ClusterPorts } from './ports.ts'
@@ -43,7 +44,7 @@ export function createNodes(stored: readonly NodeRecord[], ports: Ports): Nodes 
       },
       (error: unknown) => {
         if (error instanceof StorageError) return
-        const message = error instanceof Error ? error.message : String(error)
+        const message = messageOf(error)
         ports.log('error', { event: 'store-failed', node: record.node, message })
       },
     )

@@ -4,6 +4,8 @@
  * A page is well when it answers with a status from 200 to 399, a port when it takes a connection. A redirect is not
  * followed and the body of an answer is not read: that the server answers is what is asked.
  */
+
+import { messageOf } from '../message-of.ts'
 import type { Probe } from './ports.ts'
 
 export type Looks = {
@@ -27,7 +29,7 @@ export function createProbe({ http, tcp }: Looks): Probe {
       return status >= 200 && status < 400 ? null : `it answered ${status}`
     } catch (error) {
       if (signal.aborted) return 'it did not answer in time'
-      return error instanceof Error ? error.message : String(error)
+      return messageOf(error)
     }
   }
 }

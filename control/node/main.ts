@@ -17,6 +17,7 @@ import { declarationsOfFile, declareStored } from '../core/declarations.ts'
 import type { ClusterPorts, Declared, Log } from '../core/ports.ts'
 import { createAgentLink } from '../link/agent-link.ts'
 import { createLinks, type Links } from '../link/links.ts'
+import { messageOf } from '../message-of.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import { createSqlStore } from '../store/sql-store.ts'
 import type { Store } from '../store/store.ts'
@@ -110,7 +111,7 @@ function openStore<Opened extends Store>(file: string, open: () => Opened): Open
   try {
     return open()
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     throw new DatabaseError(`database ${file}: ${message}`, { cause: error })
   }
 }

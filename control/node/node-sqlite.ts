@@ -9,6 +9,7 @@ import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { messageOf } from '../message-of.ts'
 import { refuseNewer } from '../store/migrations.ts'
 import type { Row, Sql } from '../store/sql.ts'
 import { StorageError, type StorageTrouble } from '../store/store.ts'
@@ -98,7 +99,7 @@ function checkPlace(file: string): void {
 }
 
 function explain(file: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   if (/locked|busy/.test(message)) {
     return `database ${file}: is in use by another process: stop the other control, or give this one its own database`
   }

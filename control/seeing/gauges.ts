@@ -54,6 +54,22 @@ export async function gaugesText({ cluster, ports, counts }: GaugesInput): Promi
   return text + (await familyText(linksFamily, [nodes], pause))
 }
 
+/** One number for each service; null: no series. */
+function perService(name: string, help: string, value: (view: ServiceView) => number | null): Family<ServiceView> {
+  return {
+    ...{ name, help, labels: ['service'] },
+    series: (view, set) => {
+      const number = value(view)
+      if (number !== null) set([view.service], number)
+    },
+  }
+}
+
+/** One number for each node. */
+function perNode(name: string, help: string, value: (view: NodeView) => number): Family<NodeView> {
+  return { name, help, labels: ['node', 'site'], series: (view, set) => set([view.node, view.site], value(view)) }
+}
+
 const serviceFamilies: readonly Family<ServiceView>[] = [
   {
     name: 'holdfast_service_phase',
@@ -63,12 +79,11 @@ const serviceFamilies: readonly Family<ServiceView>[] = [
       for (const word of phases) set([service, word], phase === word ? 1 : 0)
     },
   },
-  {
-    name: 'holdfast_service_epoch',
-    help: 'Epoch of the owner; grows by one with each change of owner. Never owned: 0.',
-    labels: ['service'],
-    series: ({ service, owner }, set) => set([service], owner?.epoch ?? 0),
-  },
+  perService(
+    'holdfast_service_epoch',
+    'Epoch of the owner; grows by one with each change of owner. Never owned: 0.',
+    ({ owner }) => owner?.epoch ?? 0,
+  ),
   {
     name: 'holdfast_service_owner_info',
     help: 'Owner of the service, as labels. Unowned: no series.',
@@ -77,38 +92,26 @@ const serviceFamilies: readonly Family<ServiceView>[] = [
       if (owner !== null) set([service, owner.node, owner.site], 1)
     },
   },
-  {
-    name: 'holdfast_service_owner_since_timestamp_seconds',
-    help: 'When the owner became it. Unowned: no series.',
-    labels: ['service'],
-    series: ({ service, owner }, set) => {
-      if (owner !== null) set([service], Date.parse(owner.since) / 1_000)
-    },
-  },
-  {
-    name: 'holdfast_service_hold_timestamp_seconds',
-    help: 'When an operator froze the service. Not held: no series.',
-    labels: ['service'],
-    series: ({ service, hold }, set) => {
-      if (hold !== null) set([service], Date.parse(hold.since) / 1_000)
-    },
-  },
-  {
-    name: 'holdfast_service_higher_epoch',
-    help: 'Epoch above ours that was found in a target, while nothing moves because of it. None: no series.',
-    labels: ['service'],
-    series: ({ service, higherEpoch }, set) => {
-      if (higherEpoch !== null) set([service], higherEpoch)
-    },
-  },
-  {
-    name: 'holdfast_service_reachable',
-    help: 'Whether the probe through the address of the service succeeds, 1 or 0. Nobody looks: no series.',
-    labels: ['service'],
-    series: ({ service, reachable }, set) => {
-      if (reachable !== null) set([service], reachable ? 1 : 0)
-    },
-  },
+  perService(
+    'holdfast_service_owner_since_timestamp_seconds',
+    'When the owner became it. Unowned: no series.',
+    ({ owner }) => (owner === null ? null : Date.parse(owner.since) / 1_000),
+  ),
+  perService(
+    'holdfast_service_hold_timestamp_seconds',
+    'When an operator froze the service. Not held: no series.',
+    ({ hold }) => (hold === null ? null : Date.parse(hold.since) / 1_000),
+  ),
+  perService(
+    'holdfast_service_higher_epoch',
+    'Epoch above ours that was found in a target, while nothing moves because of it. None: no series.',
+    ({ higherEpoch }) => higherEpoch,
+  ),
+  perService(
+    'holdfast_service_reachable',
+    'Whether the probe through the address of the service succeeds, 1 or 0. Nobody looks: no series.',
+    ({ reachable }) => (reachable === null ? null : reachable ? 1 : 0),
+  ),
   {
     name: 'holdfast_origin_healthy',
     help: 'Whether the probes of the origin of a site succeed, 1 or 0. Not looked yet: no series.',
@@ -197,7 +200,6 @@ function countFamilies({ transitions, drifts, lastMoves }: Counts): readonly Fam
 }
 
 function nodeFamilies({ clock, aliveAt }: Pick<ClusterPorts, 'clock' | 'aliveAt'>): readonly Family<NodeView>[] {
-  const labels = ['node', 'site']
   const now = clock.now()
   const wall = clock.wall().getTime()
   /** A link on which nothing changes carries pings, which repeat the last report. */
@@ -206,30 +208,20 @@ function nodeFamilies({ clock, aliveAt }: Pick<ClusterPorts, 'clock' | 'aliveAt'
     return Math.max(0, Math.min(wall - Date.parse(lastReport), aliveMs))
   }
   return [
-    {
-      name: 'holdfast_node_connected',
-      help: 'Whether the node has an open link, 1 or 0.',
-      labels,
-      series: (view, set) => set([view.node, view.site], view.connected ? 1 : 0),
-    },
-    {
-      name: 'holdfast_node_fresh',
-      help: 'Whether the node was heard within the lease, 1 or 0.',
-      labels,
-      series: (view, set) => set([view.node, view.site], view.fresh ? 1 : 0),
-    },
-    {
-      name: 'holdfast_node_drained',
-      help: 'Whether an operator has emptied the node, 1 or 0.',
-      labels,
-      series: (view, set) => set([view.node, view.site], view.drain === null ? 0 : 1),
-    },
-    {
-      name: 'holdfast_node_report_age_seconds',
-      help: 'Time since the node last said, or confirmed, its state.',
-      labels,
-      series: (view, set) => set([view.node, view.site], ageMs(view) / 1_000),
-    },
+    perNode('holdfast_node_connected', 'Whether the node has an open link, 1 or 0.', ({ connected }) =>
+      connected ? 1 : 0,
+    ),
+    perNode('holdfast_node_fresh', 'Whether the node was heard within the lease, 1 or 0.', ({ fresh }) =>
+      fresh ? 1 : 0,
+    ),
+    perNode('holdfast_node_drained', 'Whether an operator has emptied the node, 1 or 0.', ({ drain }) =>
+      drain === null ? 0 : 1,
+    ),
+    perNode(
+      'holdfast_node_report_age_seconds',
+      'Time since the node last said, or confirmed, its state.',
+      (node) => ageMs(node) / 1_000,
+    ),
   ]
 }
 

@@ -7,7 +7,9 @@
  * There is one alarm: the earliest that is needed. It is moved forward when something is due before it, and left alone
  * when that turns out not to be needed: an alarm too many costs one event, moving it each time would cost a write each.
  */
+
 import type { Clock, Log, Timer } from '../core/ports.ts'
+import { messageOf } from '../message-of.ts'
 
 export type AlarmTimer = Timer & {
   /** The alarm has gone off: does what is due. Never throws. */
@@ -41,7 +43,7 @@ export function createAlarmTimer({ storage, clock, log, armedFor }: AlarmTimerIn
     try {
       entry.work()
     } catch (error) {
-      log('error', { event: 'timer-failed', message: error instanceof Error ? error.message : String(error) })
+      log('error', { event: 'timer-failed', message: messageOf(error) })
     }
   }
   const arm = (): void => {
@@ -54,7 +56,7 @@ export function createAlarmTimer({ storage, clock, log, armedFor }: AlarmTimerIn
     armed = first
     storage.setAlarm(first).catch((error: unknown) => {
       armed = null
-      log('error', { event: 'alarm-not-set', message: error instanceof Error ? error.message : String(error) })
+      log('error', { event: 'alarm-not-set', message: messageOf(error) })
     })
   }
   return {

@@ -7,8 +7,10 @@
  * open while it sleeps, and drop when code is deployed or its machine is replaced: the core takes that for what it is,
  * a restart of control, and waits for nodes to speak before it believes anybody to be dead.
  */
+
 import { DurableObject } from 'cloudflare:workers'
 import type { Log } from '../core/ports.ts'
+import { messageOf } from '../message-of.ts'
 import { type Control, startControl } from './control.ts'
 import { createLog } from './log.ts'
 import { problemResponse } from './problem-response.ts'
@@ -92,7 +94,7 @@ export class ClusterObject extends DurableObject<Variables> {
       this.running = await startControl({ context: this.ctx, config, text, log: this.log })
       this.log('debug', { event: 'started', links: this.running.links.nodes().length })
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = messageOf(error)
       // Each event tries again; the same reason again and again is one line in the log.
       if (message !== this.failure) this.log('error', { event: 'start-failed', message })
       this.failure = message

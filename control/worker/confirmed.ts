@@ -5,7 +5,9 @@
  * seconds without knowing it. It finds out when a write of its own cannot be made durable, so one is made before each
  * call that changes something outside; a former self ends there, and its call never leaves.
  */
+
 import type { Adapter, Outcome } from '../../adapters/adapter.ts'
+import { messageOf } from '../message-of.ts'
 
 /** `confirm` rejects when this object is not the present one. */
 export function confirmed(adapter: Adapter, confirm: () => Promise<void>): Adapter {
@@ -15,7 +17,7 @@ export function confirmed(adapter: Adapter, confirm: () => Promise<void>): Adapt
       try {
         await confirm()
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error)
+        const message = messageOf(error)
         return {
           kind: 'retry',
           code: 'Superseded',

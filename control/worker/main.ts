@@ -1,4 +1,5 @@
 /** The Worker in front of the clusters: finds the one that a request is for, and hands the request on. */
+import { messageOf } from '../message-of.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { createLog } from './log.ts'
 import { problemResponse } from './problem-response.ts'
@@ -21,7 +22,7 @@ export default {
       const answer = await env.CLUSTERS.getByName(route.name).fetch(new Request(url, request))
       return withPrefix(answer, route.prefix)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = messageOf(error)
       createLog()('error', { event: 'request-failed', path: url.pathname, message })
       const detail = "the cluster could not be asked; the Worker's log says why"
       return problemResponse(request, { status: 503, code: 'unavailable', detail })

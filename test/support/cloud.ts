@@ -1,5 +1,5 @@
 /** A strict EC2 for one service with one Elastic IP, seen as the test sees it: by nodes. */
-import { createEc2, type Ec2, type Ec2Call, type Ec2Change } from '../../infra/lab/clouds/ec2.ts'
+import { createEc2, dryRun, type Ec2, type Ec2Call, type Ec2Change } from '../../infra/lab/clouds/ec2.ts'
 
 const allocationId = 'eipalloc-0'
 
@@ -39,7 +39,7 @@ export async function startCloud({ nodes, confirm = '150ms', listen, onChange }:
   })
   const nodeOf = (networkInterfaceId: string | undefined): string =>
     places.find((place) => place.networkInterfaceId === networkInterfaceId)?.node ?? 'elsewhere'
-  const isWrite = ({ action }: Ec2Call): boolean => !action.startsWith('Describe')
+  const isWrite = ({ action }: Ec2Call): boolean => !action.startsWith('Describe') && !action.endsWith(dryRun)
   const targets = Object.fromEntries(places.map(({ node, ...target }) => [node, target]))
   const config = { region: 'eu-west-1', allocationId, endpoint: ec2.url }
   return {
@@ -51,7 +51,7 @@ export async function startCloud({ nodes, confirm = '150ms', listen, onChange }:
     },
     writes: () =>
       ec2.requests.filter(isWrite).map(({ params, outcome }) => ({ node: nodeOf(params.NetworkInterfaceId), outcome })),
-    reads: () => ec2.requests.filter((call) => !isWrite(call)).length,
+    reads: () => ec2.requests.filter(({ action }) => action.startsWith('Describe')).length,
     moveTo: (node) => {
       const place = places.find((known) => known.node === node)
       if (place === undefined) return ec2.setOutOfBand(allocationId, null)

@@ -2,8 +2,8 @@
  * The strict EC2 as a process: `node infra/lab/clouds/ec2-main.ts --listen 127.0.0.1:5000 --config JSON`.
  *
  * Standard output has one JSON object a line: `{"listening": url}` when it is ready, then each change of an address.
- * The configuration is `{addresses, interfaces, credentials?}` as createEc2 takes them; `--faults` is a JSON list of
- * faults that are in force from the start. SIGTERM and SIGINT end it.
+ * The configuration is `{addresses, interfaces, subnets?, routeTables?, throttle?, credentials?}` as createEc2 takes them;
+ * `--faults` is a JSON list of faults that are in force from the start. SIGTERM and SIGINT end it.
  */
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
@@ -16,9 +16,33 @@ const configSchema = z.strictObject({
     z.strictObject({
       networkInterfaceId: z.string(),
       instanceId: z.string().optional(),
+      subnetId: z.string().optional(),
       privateIpAddresses: z.array(z.string()).min(1),
+      ipv6Addresses: z.array(z.string()).optional(),
+      sourceDestCheck: z.boolean().optional(),
+      addressLimit: z.int().optional(),
     }),
   ),
+  subnets: z
+    .array(z.strictObject({ subnetId: z.string(), cidrBlock: z.string(), ipv6CidrBlock: z.string().optional() }))
+    .default([]),
+  routeTables: z
+    .array(
+      z.strictObject({
+        routeTableId: z.string(),
+        routes: z
+          .array(
+            z.strictObject({
+              destination: z.string(),
+              to: z.string(),
+              origin: z.enum(['CreateRouteTable', 'CreateRoute', 'EnableVgwRoutePropagation', 'Advertisement']),
+            }),
+          )
+          .default([]),
+      }),
+    )
+    .default([]),
+  throttle: z.boolean().default(false),
   credentials: z.array(z.strictObject({ accessKeyId: z.string(), secretAccessKey: z.string() })).optional(),
 })
 

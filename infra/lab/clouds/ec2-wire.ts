@@ -1,5 +1,5 @@
 /** EC2's Query protocol (version 2016-11-15): requests are forms, answers and errors are XML. */
-import type { Ec2Request, Tree } from './ec2-rules.ts'
+import type { Ec2Request, Tree } from './ec2-request.ts'
 
 export const apiVersion = '2016-11-15'
 

@@ -1,17 +1,20 @@
 /**
- * A strict EC2 on this machine: the few actions that move addresses, with AWS's rules (`ec2-rules.ts`) and AWS's wire
- * format (`ec2-wire.ts`), and every way of going wrong (`strict-cloud.ts`).
+ * A strict EC2 on this machine: the few actions that move addresses and routes, with AWS's rules (`ec2-rules.ts`) and
+ * AWS's wire format (`ec2-wire.ts`), and every way of going wrong (`strict-cloud.ts`).
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import type { Ec2Result } from './ec2-request.ts'
+import { perform } from './ec2-rules.ts'
 import {
   type Association,
   associate,
-  type Ec2Result,
   type Ec2State,
   type NetworkInterface,
-  perform,
-} from './ec2-rules.ts'
+  type RouteTable,
+  type Subnet,
+} from './ec2-state.ts'
+import { createThrottle, type Throttle } from './ec2-throttle.ts'
 import { answerXml, apiVersion, errorXml, parseRequest, statusOf } from './ec2-wire.ts'
 import { type Credentials, signatureProblem } from './sigv4.ts'
 import {
@@ -28,8 +31,12 @@ import {
 export type Ec2Options = CloudOptions & {
   readonly addresses: readonly { readonly allocationId: string; readonly publicIp: string }[]
   readonly interfaces: readonly NetworkInterface[]
+  readonly subnets?: readonly Subnet[]
+  readonly routeTables?: readonly RouteTable[]
   /** Who may call. Default: `labCredentials`. */
   readonly credentials?: readonly Credentials[]
+  /** Whether it refuses whoever calls more often than AWS allows. Default: false. */
+  readonly throttle?: boolean
   readonly onChange?: (change: Ec2Change) => void
 }
 
@@ -50,15 +57,22 @@ export type Ec2Call = CallMade
 export type Ec2 = Omit<StrictCloud<Ec2State>, 'setOutOfBand'> & {
   /** Somebody else moves an address, or takes it away. */
   setOutOfBand(allocationId: string, place: Omit<Association, 'associationId'> | null): void
+  /** Somebody else changes anything. */
+  change(by: (state: Ec2State) => Ec2State): void
 }
 
 export async function createEc2(options: Ec2Options): Promise<Ec2> {
-  const { addresses, interfaces, onChange, credentials = [labCredentials] } = options
+  const { addresses, interfaces, subnets = [], routeTables = [], onChange, credentials = [labCredentials] } = options
   const newId = associationIds()
   const cloud = await createStrictCloud<Ec2State>({
     ...options,
-    initial: { addresses: addresses.map((entry) => ({ ...entry, association: null })), interfaces },
-    protocol: protocolOf(credentials, newId),
+    initial: {
+      addresses: addresses.map((entry) => ({ ...entry, association: null })),
+      interfaces,
+      subnets,
+      routeTables,
+    },
+    protocol: protocolOf({ credentials, newId, throttle: throttleOf(options) }),
     onCommit: (before, after, at) => {
       for (const change of changesBetween(before, after, at.toISOString())) onChange?.(change)
     },
@@ -76,7 +90,7 @@ export async function createEc2(options: Ec2Options): Promise<Ec2> {
     setOutOfBand(allocationId, placeSchema.parse(JSON.parse(body)))
     return cloud.state()
   }
-  return { ...cloud, setOutOfBand }
+  return { ...cloud, setOutOfBand, change: cloud.setOutOfBand }
 }
 
 const placeSchema = z.strictObject({ networkInterfaceId: z.string(), privateIpAddress: z.string() }).nullable()
@@ -89,16 +103,32 @@ function associationIds(): () => string {
   }
 }
 
-function protocolOf(credentials: readonly Credentials[], newId: () => string): Protocol<Ec2State> {
+function throttleOf({ throttle = false, timers }: Ec2Options): Throttle {
+  return throttle ? createThrottle(timers?.now ?? (() => performance.now())) : { take: () => true }
+}
+
+type ProtocolInput = {
+  readonly credentials: readonly Credentials[]
+  readonly newId: () => string
+  readonly throttle: Throttle
+}
+
+function protocolOf({ credentials, newId, throttle }: ProtocolInput): Protocol<Ec2State> {
+  const refuse = (code: string, message: string): Reply => replyOf({ kind: 'error', code, message }, '')
   return {
-    read: (asked, now) => readCall(asked, { credentials, now }),
-    perform: (state, call) => {
-      const result = perform(state, call, newId())
-      return result.kind === 'error'
-        ? { reply: replyOf(result, call.action) }
-        : { reply: replyOf(result, call.action), state: result.state }
+    read: (asked, now) => {
+      const call = readCall(asked, { credentials, now })
+      if (!('action' in call) || throttle.take(call.action.replace(dryRun, ''), call.params)) return call
+      return refuse('RequestLimitExceeded', 'Request limit exceeded.')
     },
-    refuse: (code, message) => replyOf({ kind: 'error', code, message }, ''),
+    perform: (state, { action: named, params }) => {
+      const action = named.replace(dryRun, '')
+      const result = perform(state, { action, params }, newId())
+      return result.kind === 'error'
+        ? { reply: replyOf(result, action) }
+        : { reply: replyOf(result, action), state: result.state }
+    },
+    refuse,
   }
 }
 
@@ -113,8 +143,12 @@ function readCall(
   if (problem !== undefined) return refuse(problem, authMessages[problem])
   if (request.version !== apiVersion) return refuse('NoSuchVersion', `Unknown version ${request.version}`)
   const { action, params } = request
+  if (params.DryRun === 'true') return { action: `${action}${dryRun}`, params, kind: 'read' }
   return { action, params, kind: action.startsWith('Describe') ? 'read' : 'write' }
 }
+
+/** Trials are actions of their own to faults and logs, so that they never use up a fault that was meant for a write. */
+export const dryRun = ' (dry run)'
 
 const authMessages = {
   AuthFailure: 'AWS was not able to validate the provided access credentials',

@@ -9,8 +9,8 @@ import { z } from 'zod'
 const milliseconds = z.int().min(0).max(600_000)
 
 const scope = {
-  /** As the cloud names it: `AssociateAddress`, `PATCH dns_records`. */
-  action: z.string().optional(),
+  /** As the cloud names it: `AssociateAddress`, `PATCH dns_records`. Of several, any. */
+  action: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
   /** Only calls of which some parameter has this value. */
   about: z.string().optional(),
   next: z.int().min(1).optional(),
@@ -91,7 +91,7 @@ function meets(
   { action, about }: Fault,
   call: { readonly action: string; readonly params: Readonly<Record<string, string>> },
 ): boolean {
-  if (action !== undefined && action !== call.action) return false
+  if (action !== undefined && ![action].flat().includes(call.action)) return false
   return about === undefined || Object.values(call.params).includes(about)
 }
 

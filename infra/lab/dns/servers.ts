@@ -98,12 +98,13 @@ ${movable.map(grantsFor).join('\n')}
     writeFileSync(join(folder, 'zones', `${zone}.zone`), zoneText)
     const key = ({ name, secret }: typeof labKey) =>
       `  - id: ${name}\n    algorithm: hmac-sha256\n    secret: ${secret}\n`
-    const acl = (name: string, owners: string) => `  - id: ${name}_acl
+    const owners = movable.map((name) => `${name}., ${epochRecordName(name)}.`).join(', ')
+    const acl = (name: string, among: string) => `  - id: ${name}_acl
     key: ${name}
     action: [update, query]
     update-owner: name
     update-owner-match: equal
-    update-owner-name: [${owners}]
+    update-owner-name: [${among}]
     update-type: [A, AAAA, TXT]
 `
     const config = `server:
@@ -114,7 +115,7 @@ database:
     storage: ${folder}/db
 key:
 ${key(labKey)}${key(poorKey)}acl:
-${acl(labKey.name, movable.map((name) => `${name}., ${epochRecordName(name)}.`).join(', '))}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
+${acl(labKey.name, owners)}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
   - id: default
     storage: ${folder}/zones
 zone:

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { createEc2 } from '../../../infra/lab/clouds/ec2.ts'
 import { adapterCases } from '../adapter-cases.ts'
+import { useLabCredentials } from '../aws/ec2-world.ts'
 import { faultMatrix } from '../fault-matrix.ts'
-import { adapterAt, allocationId, ec2World, places, useLabCredentials } from './worlds.ts'
+import { adapterAt, allocationId, ec2World, places } from './worlds.ts'
 
 beforeEach(useLabCredentials)
 

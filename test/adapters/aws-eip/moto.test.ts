@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { describeWith, type MotoServer, moto, startMoto } from '../../support/peers.ts'
 import { plainAdapterCases } from '../adapter-cases.ts'
-import { motoWorld, useLabCredentials } from './worlds.ts'
+import { useLabCredentials } from '../aws/ec2-world.ts'
+import { motoWorld } from './worlds.ts'
 
 describeWith(moto, 'moto tests', () => {
   let server: MotoServer

@@ -8,18 +8,11 @@ import {
   DisassociateAddressCommand,
   EC2Client,
 } from '@aws-sdk/client-ec2'
-import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createAwsEip } from '../../../adapters/aws-eip/adapter.ts'
-import { createEc2, type Ec2, labCredentials } from '../../../infra/lab/clouds/ec2.ts'
-import type { CaseFault, Place, PlainWorld, World } from '../adapter-cases.ts'
-import { createManualTimers } from '../manual-timers.ts'
-
-/** The standard chain finds them first here, so that no test depends on the machine it runs on. */
-export function useLabCredentials(): void {
-  vi.stubEnv('AWS_ACCESS_KEY_ID', labCredentials.accessKeyId)
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', labCredentials.secretAccessKey)
-}
+import { createEc2 } from '../../../infra/lab/clouds/ec2.ts'
+import type { Place, PlainWorld } from '../adapter-cases.ts'
+import { createEc2World, type Ec2World } from '../aws/ec2-world.ts'
 
 export const names = { service: 'web', binding: 'eip' }
 export const allocationId = 'eipalloc-1'
@@ -48,46 +41,21 @@ export function adapterAt(
   return createAwsEip({ ...names, config, targets }, callTimeoutMs === undefined ? {} : { callTimeoutMs })
 }
 
-/** A port of the loopback that nobody listens on: EC2 listened there a moment ago. */
-async function unreachable(strict: boolean): Promise<Adapter> {
-  const gone = await createEc2(labWorld)
-  await gone.close()
-  return adapterAt(gone.url, { strict })
+export function ec2World({
+  strict,
+  clock,
+}: {
+  readonly strict: boolean
+  readonly clock?: () => Date
+}): Promise<Ec2World> {
+  return createEc2World({
+    lab: { ...labWorld, ...(clock === undefined ? {} : { clock }) },
+    actions: { observe: ['DescribeAddresses'], apply: ['AssociateAddress'] },
+    adapterAt: (url) => adapterAt(url, { strict }),
+    owner: (ec2) => placeOf(ec2.state().addresses[0]?.association ?? null, places),
+    move: (ec2, place) => ec2.setOutOfBand(allocationId, place === null ? null : places[place]),
+  })
 }
-
-export async function ec2World({ strict, clock }: { readonly strict: boolean; readonly clock?: () => Date }): Promise<{
-  readonly adapter: Adapter
-  readonly world: World
-  readonly ec2: Ec2
-}> {
-  const timers = createManualTimers()
-  const ec2 = await createEc2({ ...labWorld, timers, ...(clock === undefined ? {} : { clock }) })
-  const actionOf = { observe: 'DescribeAddresses', apply: 'AssociateAddress' } as const
-  const world: World = {
-    owner: async () => placeOf(ec2.state().addresses[0]?.association ?? null, places),
-    setOutOfBand: async (place) => ec2.setOutOfBand(allocationId, place === null ? null : places[place]),
-    inject: (action, fault) => ec2.faults.add({ ...faults[fault], action: actionOf[action], next: 1 }),
-    lag: (what, ms) => {
-      ec2.faults.clear()
-      if (what === 'late-write') ec2.faults.add({ kind: what, action: 'AssociateAddress', ms })
-      if (what === 'stale-reads') ec2.faults.add({ kind: what, ms })
-    },
-    pass: async (ms) => timers.pass(ms),
-    hanging: () => vi.waitFor(() => expect(ec2.requests.at(-1)?.outcome).toContain('not answered')),
-    unreachable: () => unreachable(strict),
-    secrets: [labCredentials.secretAccessKey, labCredentials.accessKeyId, 'AWS4-HMAC-SHA256', 'Signature='],
-    end: () => ec2.close(),
-  }
-  return { adapter: adapterAt(ec2.url, { strict }), world, ec2 }
-}
-
-const faults = {
-  throttled: { kind: 'error', code: 'RequestLimitExceeded' },
-  unavailable: { kind: 'error', code: 'InternalError' },
-  denied: { kind: 'error', code: 'UnauthorizedOperation' },
-  'lost-response': { kind: 'reset-after' },
-  hang: { kind: 'hang-after' },
-} as const satisfies Record<CaseFault, unknown>
 
 type Association = { readonly networkInterfaceId: string; readonly privateIpAddress: string }
 
@@ -128,7 +96,11 @@ export async function motoWorld(url: string): Promise<{ readonly adapter: Adapte
       const { networkInterfaceId: NetworkInterfaceId, privateIpAddress: PrivateIpAddress } = known[place]
       await client.send(new AssociateAddressCommand({ AllocationId, NetworkInterfaceId, PrivateIpAddress }))
     },
-    unreachable: () => unreachable(false),
+    unreachable: async () => {
+      const gone = await createEc2(labWorld)
+      await gone.close()
+      return adapterAt(gone.url)
+    },
     end: async () => client.destroy(),
   }
   return { adapter: createAwsEip({ ...names, config, targets: { n1: known.n1, n2: known.n2 } }), world }

@@ -46,6 +46,10 @@ test.each([
   ['Resource.AlreadyAssociated', 400, 'conflict'],
   ['InvalidAssociationID.NotFound', 400, 'conflict'],
   ['InvalidIPAddress.InUse', 400, 'conflict'],
+  ['RouteAlreadyExists', 400, 'conflict'],
+  ['InvalidRoute.NotFound', 400, 'conflict'],
+  ['InvalidRouteTableID.NotFound', 400, 'permanent'],
+  ['RouteLimitExceeded', 400, 'permanent'],
   ['InvalidAllocationID.NotFound', 400, 'permanent'],
   ['InvalidAddress.NotFound', 400, 'permanent'],
   ['InvalidParameterValue', 400, 'permanent'],
@@ -58,6 +62,15 @@ test.each([
   ['SomethingNew', 400, 'permanent'],
 ] as const)('EC2 says %s with %i: %s', (code, status, kind) => {
   expect(failureOf(answered(code, status), now)).toMatchObject({ kind, code })
+})
+
+test.each([
+  ["There is no route defined for '10.99.0.10/32' in the route table. Use CreateRoute instead.", 'conflict'],
+  ['Some of the specified addresses are not assigned to interface eni-1', 'conflict'],
+  ['[2001:db8::1] is already assigned to another interface', 'conflict'],
+  ["Address 10.1.0.1 does not fall within the subnet's address range", 'permanent'],
+] as const)('InvalidParameterValue means what its message says: %s', (message, kind) => {
+  expect(failureOf(answered('InvalidParameterValue', 400, { message }), now)).toMatchObject({ kind })
 })
 
 test('an instance that is still pending is worth a retry, and one that does not fit is not', () => {

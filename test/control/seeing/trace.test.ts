@@ -128,7 +128,21 @@ describe('on their way to a collector', () => {
         () => Promise.resolve(receiver.requests.length),
         (requests) => expect(requests).toBe(count),
       )
-    return { receiver, exporter, time, logged, received, asked }
+    const said = (count: number) =>
+      eventually(
+        () => Promise.resolve(logged.length),
+        (lines) => expect(lines).toBe(count),
+      )
+    return { receiver, exporter, time, logged, received, asked, said }
+  }
+
+  /** As `start`, and one trace has been sent, which is answered so. */
+  async function startSent(answer: Receiver['answer']) {
+    const it = await start()
+    it.receiver.answer = answer
+    it.exporter.add(failover)
+    await it.asked(1)
+    return it
   }
 
   test('they arrive as OTLP wants them, with the headers that were configured', async () => {
@@ -141,14 +155,8 @@ describe('on their way to a collector', () => {
   })
 
   test('a collector that is overloaded is given them again; that is said once, and without secrets', async () => {
-    const { receiver, exporter, time, logged, received, asked } = await start()
-    receiver.answer = 503
-    exporter.add(failover)
-    await asked(1)
-    await eventually(
-      () => Promise.resolve(logged.length),
-      (lines) => expect(lines).toBe(1),
-    )
+    const { receiver, exporter, time, logged, received, asked, said } = await startSent(503)
+    await said(1)
     exporter.add({ ...failover, id: 'op-abc-2' })
     await time.pass(1_000)
     await asked(2)
@@ -158,10 +166,7 @@ describe('on their way to a collector', () => {
       () => expect(receiver.requests.length).toBe(3),
     )
     await received(2)
-    await eventually(
-      () => Promise.resolve(logged.length),
-      (lines) => expect(lines).toBe(2),
-    )
+    await said(2)
     expect(logged.map(({ level, event }) => `${level} ${event}`)).toEqual([
       'warn traces-not-taken',
       'info traces-taken',
@@ -189,14 +194,8 @@ describe('on their way to a collector', () => {
   })
 
   test('what a collector refuses is not sent again', async () => {
-    const { receiver, exporter, time, logged, received, asked } = await start()
-    receiver.answer = 400
-    exporter.add(failover)
-    await asked(1)
-    await eventually(
-      () => Promise.resolve(logged.length),
-      (lines) => expect(lines).toBe(1),
-    )
+    const { receiver, exporter, time, received, said } = await startSent(400)
+    await said(1)
     receiver.answer = null
     await time.pass(60_000)
     exporter.add({ ...failover, id: 'op-abc-2' })
@@ -205,15 +204,9 @@ describe('on their way to a collector', () => {
   })
 
   test('one that does not answer is given up on', async () => {
-    const { receiver, exporter, time, logged, received, asked } = await start()
-    receiver.answer = 'silence'
-    exporter.add(failover)
-    await asked(1)
+    const { receiver, time, received, said } = await startSent('silence')
     await time.pass(5_000)
-    await eventually(
-      () => Promise.resolve(logged.length),
-      (lines) => expect(lines).toBe(1),
-    )
+    await said(1)
     receiver.answer = null
     await eventually(
       () => time.pass(1_000),
@@ -223,14 +216,8 @@ describe('on their way to a collector', () => {
   })
 
   test('the oldest of too many are dropped', async () => {
-    const { receiver, exporter, time, logged, received, asked } = await start()
-    receiver.answer = 503
-    exporter.add(failover)
-    await asked(1)
-    await eventually(
-      () => Promise.resolve(logged.length),
-      (lines) => expect(lines).toBe(1),
-    )
+    const { receiver, exporter, time, received, said } = await startSent(503)
+    await said(1)
     for (let i = 0; i < 300; i++) exporter.add({ ...failover, id: `op-later-${i}` })
     receiver.answer = null
     await eventually(
