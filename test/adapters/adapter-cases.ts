@@ -36,8 +36,6 @@ export type FaultyWorld = {
   readonly saysTooMany?: boolean
   /** What no failure may ever quote. */
   readonly secrets: readonly string[]
-  /** A move is several writes: one of them that comes late, alone, leaves the resource at something foreign. */
-  readonly severalWrites?: boolean
 }
 
 export function adapterCases(suite: {
@@ -247,8 +245,7 @@ const faultCases: Readonly<Record<string, (adapter: Adapter, world: World) => Pr
     expect(await applyObserved(adapter, { node: 'n2', epoch: 2 })).toEqual({ kind: 'done' })
     expect(await nodeSeen(adapter)).toBe('n2')
     await world.pass(300)
-    const late = world.severalWrites === true ? undefined : 'n1'
-    expect(await nodeSeen(adapter)).toBe(adapter.capabilities.cas === 'none' ? late : 'n2')
+    expect(await nodeSeen(adapter)).toBe(adapter.capabilities.cas === 'none' ? 'n1' : 'n2')
   },
 
   'quotes no secret in any failure': async (adapter, world) => {

@@ -87,7 +87,6 @@ export async function loadBalancerWorld({ by, balancer, callTimeoutMs, ...more }
       return adapterAt(gone.endpoint, by)
     },
     secrets: [labToken.value, 'Bearer'],
-    severalWrites: by === 'enabled',
     end: () => cloudflare.close(),
   }
   return { adapter: adapterAt(cloudflare.endpoint, by, {}, callTimeoutMs), world, cloudflare }
