@@ -6,6 +6,7 @@
  *   a token that may only read is refused for anything else; no token, or a wrong one, for everything
  */
 import { z } from 'zod'
+import { beginJob, type Job, type JobOptions, withEnded } from './jobs.ts'
 import { json, type Rest, type Route, restProtocol } from './rest.ts'
 import { type Asked, type CloudOptions, createStrictCloud, type Reply, type StrictCloud } from './strict-cloud.ts'
 
@@ -17,51 +18,36 @@ export type FloatingIp = {
   readonly blocked?: boolean
 }
 
-type Action = {
-  readonly id: number
-  readonly floatingIp: number
-  readonly server: number
-  readonly startedAt: number
-  readonly endsAt: number
-  readonly error: { readonly code: string; readonly message: string } | null
-  readonly isOver: boolean
-}
+type Action = Job & { readonly floatingIp: number; readonly server: number }
 
 export type HetznerState = {
   readonly floatingIps: readonly FloatingIp[]
   readonly servers: readonly { readonly id: number; readonly name: string }[]
-  readonly actions: readonly Action[]
+  readonly jobs: readonly Action[]
 }
 
-export type HetznerOptions = CloudOptions & {
-  readonly floatingIps: readonly FloatingIp[]
-  readonly servers: HetznerState['servers']
-  readonly tokens: readonly { readonly token: string; readonly readOnly?: boolean }[]
-  /** How long an action runs. Default: it is over when one asks. */
-  readonly actionMs?: number
-  /** How an action ends. Default: well. */
-  readonly actionError?: Action['error']
-}
+export type HetznerOptions = CloudOptions &
+  JobOptions & {
+    readonly floatingIps: readonly FloatingIp[]
+    readonly servers: HetznerState['servers']
+    readonly tokens: readonly { readonly token: string; readonly readOnly?: boolean }[]
+  }
 
 export function createHetzner(options: HetznerOptions): Promise<StrictCloud<HetznerState>> {
   const { floatingIps, servers } = options
   return createStrictCloud<HetznerState>({
     ...options,
-    initial: { floatingIps, servers, actions: [] },
+    initial: { floatingIps, servers, jobs: [] },
     protocol: restProtocol(restOf(options)),
   })
 }
 
 /** What has ended by `now` has taken effect. */
-export function settled(state: HetznerState, now: Date): HetznerState {
-  const ended = state.actions.filter(({ isOver, endsAt }) => !isOver && endsAt <= now.getTime())
-  if (ended.length === 0) return state
-  const floatingIps = state.floatingIps.map((address) => {
-    const last = ended.findLast(({ floatingIp, error }) => floatingIp === address.id && error === null)
-    return last === undefined ? address : { ...address, server: last.server }
-  })
-  const actions = state.actions.map((action) => (ended.includes(action) ? { ...action, isOver: true } : action))
-  return { ...state, floatingIps, actions }
+export function settled(before: HetznerState, now: Date): HetznerState {
+  return withEnded(before, now, (state, { floatingIp, server }) => ({
+    ...state,
+    floatingIps: state.floatingIps.map((address) => (address.id === floatingIp ? { ...address, server } : address)),
+  }))
 }
 
 const statusOf: Readonly<Record<string, number>> = {
@@ -74,17 +60,17 @@ function refuse(code: string, message: string): Reply {
   return { ...json(statusOf[code] ?? 400, body), outcome: code }
 }
 
-function restOf({ tokens, actionMs = 0, actionError = null }: HetznerOptions): Rest<HetznerState> {
+function restOf(options: HetznerOptions): Rest<HetznerState> {
   return {
     refuse,
     codes: { noRoute: 'not_found', invalid: 'invalid_input' },
     authorise: ({ headers, method }: Asked) => {
-      const given = tokens.find(({ token }) => headers.authorization === `Bearer ${token}`)
+      const given = options.tokens.find(({ token }) => headers.authorization === `Bearer ${token}`)
       if (given === undefined) return refuse('unauthorized', 'unable to authenticate')
       const isRefused = given.readOnly === true && method !== 'GET'
       return isRefused ? refuse('token_readonly', 'token is only allowed to perform GET requests') : undefined
     },
-    routes: [getFloatingIp, getServer, getAction, assign(actionMs, actionError)],
+    routes: [getFloatingIp, getServer, getAction, assign(options)],
   }
 }
 
@@ -116,13 +102,13 @@ const getAction: Route<HetznerState> = {
   method: 'GET',
   path: /^\/actions\/(?<id>\d+)$/,
   perform: (state, { params, now }) => {
-    const found = settled(state, now).actions.find(({ id }) => id === Number(params.id))
+    const found = settled(state, now).jobs.find(({ id }) => id === Number(params.id))
     if (found === undefined) return { reply: refuse('not_found', `action with ID '${params.id}' not found`) }
     return { reply: json(200, { action: shown(found) }) }
   },
 }
 
-function assign(actionMs: number, error: Action['error']): Route<HetznerState> {
+function assign(options: JobOptions): Route<HetznerState> {
   return {
     action: 'POST assign',
     method: 'POST',
@@ -136,16 +122,14 @@ function assign(actionMs: number, error: Action['error']): Route<HetznerState> {
       if (!state.servers.some(({ id }) => id === server)) {
         return { reply: refuse('invalid_input', `invalid input in field 'server': server ${server} not found`) }
       }
-      const running = state.actions.find((action) => {
+      const running = state.jobs.find((action) => {
         return !action.isOver && (action.floatingIp === address.id || action.server === server)
       })
       if (running !== undefined) return { reply: refuse('locked', 'floating IP or server is locked by an action') }
-      const startedAt = now.getTime()
-      const made = { id: state.actions.length + 1, floatingIp: address.id, server, startedAt }
-      const action: Action = { ...made, endsAt: startedAt + actionMs, error, isOver: false }
+      const action: Action = { ...beginJob(options, state.jobs, now), floatingIp: address.id, server }
       return {
         reply: json(201, { action: shown(action) }),
-        state: { ...state, actions: [...state.actions, action] },
+        state: { ...state, jobs: [...state.jobs, action] },
       }
     },
   }

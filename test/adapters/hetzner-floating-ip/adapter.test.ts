@@ -14,7 +14,7 @@ const signal = new AbortController().signal
 const move = { node: 'n1', epoch: 1, token: null }
 
 test('a move waits for its action', async () => {
-  const { world, cloud, timers } = await hetznerWorld({ actionMs: 1_200 })
+  const { world, cloud, timers } = await hetznerWorld({ jobMs: 1_200 })
   const waited: number[] = []
   const pause = async (ms: number) => {
     waited.push(ms)
@@ -27,7 +27,7 @@ test('a move waits for its action', async () => {
 })
 
 test('an action that outlasts the call was accepted, and looks show what became of it', async () => {
-  const { world, cloud } = await hetznerWorld({ actionMs: 20_000 })
+  const { world, cloud } = await hetznerWorld({ jobMs: 20_000 })
   const adapter = adapterAt(cloud.url, {}, { ...atOnce, callTimeoutMs: 1_500 })
   expect(await adapter.apply(move, signal)).toEqual({ kind: 'done' })
   expect(await adapter.observe(signal)).toMatchObject({ kind: 'none' })
@@ -37,7 +37,7 @@ test('an action that outlasts the call was accepted, and looks show what became 
 })
 
 test('while an action runs the address is locked, which is worth a retry', async () => {
-  const { world, cloud } = await hetznerWorld({ actionMs: 20_000 })
+  const { world, cloud } = await hetznerWorld({ jobMs: 20_000 })
   const adapter = adapterAt(cloud.url, {}, { ...atOnce, callTimeoutMs: 1_500 })
   await adapter.apply(move, signal)
   expect(await adapter.apply({ ...move, node: 'n2' }, signal)).toMatchObject({ kind: 'retry', code: 'locked' })
@@ -49,7 +49,7 @@ test.each([
   ['something_new', 'retry'],
   ['timeout', 'unknown'],
 ])('an action that ends with %s is a failure of that kind', async (code, kind) => {
-  const { adapter, world } = await hetznerWorld({ actionError: { code, message: 'it went wrong' } })
+  const { adapter, world } = await hetznerWorld({ jobError: { code, message: 'it went wrong' } })
   expect(await adapter.apply(move, signal)).toEqual({ kind, code, message: 'it went wrong' })
   expect(await world.owner()).toBe(null)
   await world.end()

@@ -4,7 +4,8 @@ import type { Adapter } from '../../../adapters/adapter.ts'
 import { createHetznerFloatingIp } from '../../../adapters/hetzner-floating-ip/adapter.ts'
 import { hetznerFloatingIpSchema } from '../../../adapters/hetzner-floating-ip/schema.ts'
 import type { Options } from '../../../adapters/rest/accepted.ts'
-import { createHetzner, type HetznerOptions, type HetznerState, settled } from '../../../infra/lab/clouds/hetzner.ts'
+import { createHetzner, type HetznerState, settled } from '../../../infra/lab/clouds/hetzner.ts'
+import type { JobOptions } from '../../../infra/lab/clouds/jobs.ts'
 import type { Place } from '../adapter-cases.ts'
 import { atOnce, names, thinWorld } from '../thin/world.ts'
 
@@ -23,9 +24,7 @@ export function adapterAt(endpoint: string, config: object = {}, options: Option
   return createHetznerFloatingIp({ ...names, config: hetznerFloatingIpSchema.config.parse(given), targets }, options)
 }
 
-export type More = Pick<HetznerOptions, 'actionMs' | 'actionError'>
-
-export function hetznerWorld(more: More = {}) {
+export function hetznerWorld(more: JobOptions = {}) {
   return thinWorld<HetznerState>({
     create: (options) =>
       createHetzner({

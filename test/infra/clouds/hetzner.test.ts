@@ -16,7 +16,7 @@ beforeEach(async () => {
     ],
     servers: [42, 43].map((id) => ({ id, name: `s${id}` })),
     tokens: [{ token: 'rw' }, { token: 'ro', readOnly: true }],
-    actionMs: 1_000,
+    jobMs: 1_000,
     ...{ timers, clock: clockOf(timers) },
   })
 })
@@ -62,5 +62,5 @@ test.each([
   ['an unknown address', '/floating_ips/9/actions/assign', { server: 42 }, 404],
 ])('%s is refused', async (_name, path, body, status) => {
   expect((await asked('POST', path, { body })).status).toBe(status)
-  expect(cloud.state().actions).toEqual([])
+  expect(cloud.state().jobs).toEqual([])
 })
