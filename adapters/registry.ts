@@ -7,6 +7,7 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { digitaloceanReservedIpSchema } from './digitalocean-reserved-ip/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { hetznerFloatingIpSchema } from './hetzner-floating-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
@@ -31,6 +32,10 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(
+    digitaloceanReservedIpSchema,
+    async () => (await import('./digitalocean-reserved-ip/adapter.ts')).createDigitalOceanReservedIp,
+  ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(
     hetznerFloatingIpSchema,
