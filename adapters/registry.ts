@@ -9,6 +9,7 @@ import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './ada
 import { awsEipSchema } from './aws-eip/schema.ts'
 import { digitaloceanReservedIpSchema } from './digitalocean-reserved-ip/schema.ts'
 import { execSchema } from './exec/schema.ts'
+import { hetznerFailoverIpSchema } from './hetzner-failover-ip/schema.ts'
 import { hetznerFloatingIpSchema } from './hetzner-floating-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
@@ -37,6 +38,10 @@ const ours: readonly AdapterEntry[] = [
     async () => (await import('./digitalocean-reserved-ip/adapter.ts')).createDigitalOceanReservedIp,
   ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
+  entry(
+    hetznerFailoverIpSchema,
+    async () => (await import('./hetzner-failover-ip/adapter.ts')).createHetznerFailoverIp,
+  ),
   entry(
     hetznerFloatingIpSchema,
     async () => (await import('./hetzner-floating-ip/adapter.ts')).createHetznerFloatingIp,
