@@ -12,6 +12,7 @@ import { execSchema } from './exec/schema.ts'
 import { hetznerFailoverIpSchema } from './hetzner-failover-ip/schema.ts'
 import { hetznerFloatingIpSchema } from './hetzner-floating-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { ovhIpSchema } from './ovh-ip/schema.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
 import { webhookSchema } from './webhook/schema.ts'
@@ -47,6 +48,7 @@ const ours: readonly AdapterEntry[] = [
     async () => (await import('./hetzner-floating-ip/adapter.ts')).createHetznerFloatingIp,
   ),
   entry(memorySchema, async () => createMemory),
+  entry(ovhIpSchema, async () => (await import('./ovh-ip/adapter.ts')).createOvhIp),
   entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
   entry(webhookSchema, async () => (await import('./webhook/adapter.ts')).createWebhook),

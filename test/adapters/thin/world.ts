@@ -9,7 +9,8 @@ export const names = { service: 'web', binding: 'ip' }
 
 export type Thin<State> = {
   create(options: CloudOptions): Promise<StrictCloud<State>>
-  adapterAt(url: string): Adapter
+  /** `clock`: the cloud's own, for whoever signs by it. */
+  adapterAt(url: string, clock: () => Date): Adapter
   /** Where it is, to whoever could see all at once. */
   owner(state: State, now: Date): Place
   put(state: State, place: Place, now: Date): State
@@ -51,12 +52,12 @@ export async function thinWorld<State>(thin: Thin<State>): Promise<Thinly<State>
     unreachable: async () => {
       const gone = await thin.create({})
       await gone.close()
-      return thin.adapterAt(gone.url)
+      return thin.adapterAt(gone.url, clock)
     },
     secrets: thin.secrets,
     end: () => cloud.close(),
   }
-  return { adapter: thin.adapterAt(cloud.url), world, cloud, timers }
+  return { adapter: thin.adapterAt(cloud.url, clock), world, cloud, timers }
 }
 
 function faultOf<State>(fault: CaseFault, { codes }: Thin<State>) {
