@@ -8,6 +8,7 @@ import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
 import { execSchema } from './exec/schema.ts'
+import { gcpAliasIpSchema } from './gcp-alias-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
@@ -31,6 +32,7 @@ export type Registry = {
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
+  entry(gcpAliasIpSchema, async () => (await import('./gcp-alias-ip/adapter.ts')).createGcpAliasIp),
   entry(memorySchema, async () => createMemory),
   entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
