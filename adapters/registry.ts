@@ -7,6 +7,7 @@
 import type { z } from 'zod'
 import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './adapter.ts'
 import { awsEipSchema } from './aws-eip/schema.ts'
+import { azureRouteSchema } from './azure-route/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { gcpAliasIpSchema } from './gcp-alias-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
@@ -31,6 +32,7 @@ export type Registry = {
 
 const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
+  entry(azureRouteSchema, async () => (await import('./azure-route/adapter.ts')).createAzureRoute),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(gcpAliasIpSchema, async () => (await import('./gcp-alias-ip/adapter.ts')).createGcpAliasIp),
   entry(memorySchema, async () => createMemory),

@@ -17,8 +17,9 @@
  */
 import { z } from 'zod'
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
+import { pauseFor } from '../bearer/pause.ts'
 import { givenUp, noTarget, timedOut } from '../failures.ts'
-import { type Compute, callCompute, computeUrl, finish, operationSchema, pauseFor } from '../google/compute.ts'
+import { type Compute, callCompute, computeUrl, finish, operationSchema } from '../google/compute.ts'
 import { googleBearer } from '../google/token.ts'
 import { callMs } from '../http.ts'
 import { aliasOf, fits } from './range.ts'

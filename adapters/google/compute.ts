@@ -22,20 +22,6 @@ export type Compute = {
 
 export const computeUrl = 'https://compute.googleapis.com/compute/v1'
 
-/** Ends early when `signal` aborts. */
-export function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end)
-  })
-}
-
 type Value<Schema extends z.ZodType> = { readonly kind: 'value'; readonly value: z.output<Schema> }
 
 const provider = 'Compute Engine'
