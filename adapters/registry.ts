@@ -10,6 +10,7 @@ import { awsEipSchema } from './aws-eip/schema.ts'
 import { azureRouteSchema } from './azure-route/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { gcpAliasIpSchema } from './gcp-alias-ip/schema.ts'
+import { gcpRouteSchema } from './gcp-route/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
@@ -35,6 +36,7 @@ const ours: readonly AdapterEntry[] = [
   entry(azureRouteSchema, async () => (await import('./azure-route/adapter.ts')).createAzureRoute),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
   entry(gcpAliasIpSchema, async () => (await import('./gcp-alias-ip/adapter.ts')).createGcpAliasIp),
+  entry(gcpRouteSchema, async () => (await import('./gcp-route/adapter.ts')).createGcpRoute),
   entry(memorySchema, async () => createMemory),
   entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),
