@@ -110,13 +110,16 @@ async function readRoute(
   return { kind: 'permanent', code: 'OtherPrefix', message }
 }
 
+/** What a route says that is not there. */
+const nothing: { readonly provisioningState?: unknown; readonly hasBgpOverride?: unknown } = {}
+
 async function apply(binding: Binding, node: string, signal: AbortSignal): Promise<Outcome> {
   const { bearer, endpoint, config, targets } = binding
   const target = Object.hasOwn(targets, node) ? targets[node] : undefined
   if (target === undefined) return noTarget(node)
   const read = await readRoute(binding, signal)
   if (read.kind !== 'read') return read
-  const { provisioningState: _state, hasBgpOverride: _override, ...kept } = read.route?.properties ?? {}
+  const { provisioningState: _state, hasBgpOverride: _override, ...kept } = read.route?.properties ?? nothing
   const { addressPrefix } = config
   const properties = { ...kept, addressPrefix, nextHopType: 'VirtualAppliance', ...target }
   const url = `${endpoint}${tablePath(config)}/routes/${config.route}?${version}`

@@ -33,8 +33,6 @@ const routeSchema = z.object({
   priority: z.number(),
   nextHopIp: z.string().optional(),
   nextHopInstance: z.string().optional(),
-  description: z.string().optional(),
-  tags: z.array(z.string()).optional(),
 })
 
 type Route = z.output<typeof routeSchema>
@@ -109,8 +107,8 @@ async function apply(binding: Binding, { node, token }: Move, signal: AbortSigna
     network: `${compute.base}/global/networks/${config.network}`,
     destRange: config.destRange,
     priority: config.priority,
-    ...(route?.description === undefined ? {} : { description: route.description }),
-    ...(route?.tags === undefined ? {} : { tags: route.tags }),
+    // Of the configuration, not of the route: between the two steps there is none to read them from.
+    ...(config.tags === undefined ? {} : { tags: config.tags }),
     nextHopIp: target.nextHopIp,
   }
   return write(binding, { method: 'POST', path: '/global/routes', body }, signal)

@@ -15,6 +15,10 @@ const configSchema = z.strictObject({
   route: z.string().regex(name, 'a route name is like vip').describe('the route, which is created when it is missing'),
   destRange: z.cidrv4('a range is like 10.9.0.100/32').describe('what the route leads to'),
   priority: z.int().min(0).max(65_535).default(1000).describe('of the route, lower is preferred'),
+  tags: z
+    .array(z.string().regex(name, 'a tag is like lan'))
+    .optional()
+    .describe('network tags of the instances that the route is for; without them, all'),
   credentials: secretSchema.optional(),
   endpoint: baseUrl.optional().describe("another Compute Engine API than Google's: a private or a local one"),
   tokenEndpoint: baseUrl.optional().describe("another token endpoint than the key's own, or another metadata server"),

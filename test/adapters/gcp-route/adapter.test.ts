@@ -25,9 +25,10 @@ test('a name that another writer took in between is a conflict', async () => {
   expect(outcome).toMatchObject({ kind: 'conflict', code: 'alreadyExists' })
 })
 
-test('tags of the route are carried over', async () => {
-  const { adapter, google, world } = await made()
+test('a route that is made again has the tags of the configuration', async () => {
+  const { google, world } = await made()
   await world.setOutOfBand('n1')
+  const adapter = adapterAt(google.url, { tags: ['lan'] })
   expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
   expect(google.state().routes.vip).toMatchObject({ nextHopIp: '10.0.2.10', tags: ['lan'] })
 })
