@@ -106,7 +106,8 @@ async function readRoute(
   const name = config.route.toLowerCase()
   const route = table.value.properties.routes.find((each) => each.name.toLowerCase() === name)
   if (route === undefined || route.properties.addressPrefix === config.addressPrefix) return { kind: 'read', route }
-  const message = `the route ${config.route} leads to ${route.properties.addressPrefix}, not to ${config.addressPrefix}: correct addressPrefix`
+  const { addressPrefix } = route.properties
+  const message = `the route ${config.route} leads to ${addressPrefix}: correct addressPrefix, or name another route`
   return { kind: 'permanent', code: 'OtherPrefix', message }
 }
 

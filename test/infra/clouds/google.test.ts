@@ -6,6 +6,14 @@ import { account, initial, project, useKey, vip } from '../../adapters/gcp-alias
 
 beforeEach(() => useKey())
 
+/** What is used of any answer. */
+type Said = {
+  readonly name?: string
+  readonly status?: string
+  readonly networkInterfaces?: readonly { readonly fingerprint: string }[]
+  readonly error?: { readonly errors?: readonly { readonly reason?: string }[] }
+}
+
 async function made(options: { readonly operationMs?: number } = {}) {
   const google = await createGoogle({ project, account, initial, ...options })
   onTestFinished(() => google.close())
@@ -16,7 +24,7 @@ async function made(options: { readonly operationMs?: number } = {}) {
     const headers = { authorization, 'content-type': 'application/json' }
     const more = body === undefined ? {} : { body: JSON.stringify(body) }
     const response = await fetch(`${google.url}/projects/${project}${path}`, { method, headers, ...more })
-    const json = (await response.json()) as Record<string, any>
+    const json = (await response.json()) as Said
     return { status: response.status, json, reason: json.error?.errors?.[0]?.reason }
   }
   return { google, call }
@@ -37,7 +45,7 @@ test('an update needs the fingerprint, and the present one', async () => {
   expect(await call('PATCH', update, { aliasIpRanges })).toMatchObject({ status: 400, reason: 'required' })
   expect(await call('PATCH', update, { aliasIpRanges, fingerprint: 'x' })).toMatchObject({ status: 412 })
   expect(google.state()).toBe(initial)
-  const { fingerprint } = (await call('GET', web1)).json.networkInterfaces[0]
+  const { fingerprint } = (await call('GET', web1)).json.networkInterfaces![0]!
   expect(await call('PATCH', `${update}&requestId=1`, { aliasIpRanges, fingerprint })).toMatchObject({ status: 400 })
   expect(await call('PATCH', update, { aliasIpRanges, fingerprint })).toMatchObject({ status: 200 })
   expect(await call('PATCH', update, { aliasIpRanges, fingerprint })).toMatchObject({ status: 412 })
@@ -45,7 +53,7 @@ test('an update needs the fingerprint, and the present one', async () => {
 
 test('an address of another interface fails in the operation, which runs for a while', async () => {
   const { call } = await made({ operationMs: 200 })
-  const { fingerprint } = (await call('GET', web1)).json.networkInterfaces[0]
+  const { fingerprint } = (await call('GET', web1)).json.networkInterfaces![0]!
   const sent = await call('PATCH', update, { aliasIpRanges: [{ ipCidrRange: '10.1.0.78/32' }], fingerprint })
   const look = () => call('GET', `/zones/z1/operations/${sent.json.name}`)
   expect((await look()).json.status).toBe('RUNNING')
