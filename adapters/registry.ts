@@ -9,11 +9,18 @@ import type { Adapter, AdapterInput, AdapterPackage, AdapterSchema } from './ada
 import { awsEipSchema } from './aws-eip/schema.ts'
 import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
+import { azureRouteSchema } from './azure-route/schema.ts'
 import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
 import { cloudflareEdgeSchema } from './cloudflare-edge/schema.ts'
 import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
+import { digitaloceanReservedIpSchema } from './digitalocean-reserved-ip/schema.ts'
 import { execSchema } from './exec/schema.ts'
+import { gcpAliasIpSchema } from './gcp-alias-ip/schema.ts'
+import { gcpRouteSchema } from './gcp-route/schema.ts'
+import { hetznerFailoverIpSchema } from './hetzner-failover-ip/schema.ts'
+import { hetznerFloatingIpSchema } from './hetzner-floating-ip/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
+import { ovhIpSchema } from './ovh-ip/schema.ts'
 import { powerdnsSchema } from './powerdns/schema.ts'
 import { rfc2136Schema } from './rfc2136/schema.ts'
 import { route53Schema } from './route53/schema.ts'
@@ -38,14 +45,30 @@ const ours: readonly AdapterEntry[] = [
   entry(awsEipSchema, async () => (await import('./aws-eip/adapter.ts')).createAwsEip),
   entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
+  entry(azureRouteSchema, async () => (await import('./azure-route/adapter.ts')).createAzureRoute),
   entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
   entry(cloudflareEdgeSchema, async () => (await import('./cloudflare-edge/adapter.ts')).createCloudflareEdge),
   entry(
     cloudflareLoadBalancerSchema,
     async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,
   ),
+  entry(
+    digitaloceanReservedIpSchema,
+    async () => (await import('./digitalocean-reserved-ip/adapter.ts')).createDigitalOceanReservedIp,
+  ),
   entry(execSchema, async () => (await import('./exec/adapter.ts')).createExec),
+  entry(gcpAliasIpSchema, async () => (await import('./gcp-alias-ip/adapter.ts')).createGcpAliasIp),
+  entry(gcpRouteSchema, async () => (await import('./gcp-route/adapter.ts')).createGcpRoute),
+  entry(
+    hetznerFailoverIpSchema,
+    async () => (await import('./hetzner-failover-ip/adapter.ts')).createHetznerFailoverIp,
+  ),
+  entry(
+    hetznerFloatingIpSchema,
+    async () => (await import('./hetzner-floating-ip/adapter.ts')).createHetznerFloatingIp,
+  ),
   entry(memorySchema, async () => createMemory),
+  entry(ovhIpSchema, async () => (await import('./ovh-ip/adapter.ts')).createOvhIp),
   entry(powerdnsSchema, async () => (await import('./powerdns/adapter.ts')).createPowerDns),
   entry(rfc2136Schema, async () => (await import('./rfc2136/adapter.ts')).createRfc2136),
   entry(route53Schema, async () => (await import('./route53/adapter.ts')).createRoute53),

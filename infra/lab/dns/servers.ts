@@ -40,7 +40,8 @@ export async function startDns(kind: Kind): Promise<DnsServer> {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${kind}-`))
   const [port, webPort] = [await freePort(), await freePort()]
   const command = prepare[kind]({ folder, port, webPort })
-  let child = await run(command, port).catch((error: unknown) => {
+  const ports = kind === 'powerdns' ? [port, webPort] : [port]
+  let child = await run(command, ports).catch((error: unknown) => {
     rmSync(folder, { recursive: true, force: true })
     throw error
   })
@@ -51,7 +52,7 @@ export async function startDns(kind: Kind): Promise<DnsServer> {
     restart: async (meanwhile = async () => undefined) => {
       await end(child)
       await meanwhile()
-      child = await run(command, port)
+      child = await run(command, ports)
     },
     stop: async () => {
       await end(child)
@@ -182,7 +183,7 @@ const idOf = (what: '-un' | '-gn'): string => execFileSync('id', [what], { encod
 const whoami = () => idOf('-un')
 const groupName = () => idOf('-gn')
 
-async function run({ program, args }: Started, port: number): Promise<ChildProcess> {
+async function run({ program, args }: Started, ports: readonly number[]): Promise<ChildProcess> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -191,7 +192,7 @@ async function run({ program, args }: Started, port: number): Promise<ChildProce
     })
   }
   const began = performance.now()
-  while (!(await listens(port))) {
+  while (!(await Promise.all(ports.map(listens))).every(Boolean)) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${said}`)
     if (performance.now() - began > 20_000) {
       await end(child)
