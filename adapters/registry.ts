@@ -10,6 +10,7 @@ import { awsEipSchema } from './aws-eip/schema.ts'
 import { awsPrivateIpSchema } from './aws-private-ip/schema.ts'
 import { awsRouteSchema } from './aws-route/schema.ts'
 import { cloudflareDnsSchema } from './cloudflare-dns/schema.ts'
+import { cloudflareEdgeSchema } from './cloudflare-edge/schema.ts'
 import { cloudflareLoadBalancerSchema } from './cloudflare-load-balancer/schema.ts'
 import { execSchema } from './exec/schema.ts'
 import { createMemoryAdapter, createMemoryResource, type MemoryConfig, memorySchema } from './memory.ts'
@@ -38,6 +39,7 @@ const ours: readonly AdapterEntry[] = [
   entry(awsPrivateIpSchema, async () => (await import('./aws-private-ip/adapter.ts')).createAwsPrivateIp),
   entry(awsRouteSchema, async () => (await import('./aws-route/adapter.ts')).createAwsRoute),
   entry(cloudflareDnsSchema, async () => (await import('./cloudflare-dns/adapter.ts')).createCloudflareDns),
+  entry(cloudflareEdgeSchema, async () => (await import('./cloudflare-edge/adapter.ts')).createCloudflareEdge),
   entry(
     cloudflareLoadBalancerSchema,
     async () => (await import('./cloudflare-load-balancer/adapter.ts')).createCloudflareLoadBalancer,

@@ -41,7 +41,7 @@ export type PowerDnsTarget = z.output<typeof dnsTargetSchema>
 
 export const powerdnsSchema: AdapterSchema<typeof configSchema, typeof dnsTargetSchema> = {
   name: 'powerdns',
-  moves: 'a name in a zone of PowerDNS, by its HTTP API; rfc2136 is fenced, and this is not',
+  moves: 'a name in a zone of PowerDNS, by its HTTP API',
   config: configSchema,
   target: dnsTargetSchema,
   example: {

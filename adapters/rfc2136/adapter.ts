@@ -3,7 +3,7 @@
  *
  *   observe   three queries on one connection   A, AAAA, and the epoch record (`adapters/dns/epoch-record.ts`)
  *   apply     one UPDATE, all or nothing:
- *               prerequisites   all three exactly as they were observed, or absent as they were
+ *               prerequisites   all three exactly as they were observed, or absent as they were (`update.ts`)
  *               changes         the epoch record of this move, and the addresses of its node
  *
  * A server does nothing when a prerequisite does not hold: whoever writes on old knowledge, or late, changes nothing.
@@ -12,26 +12,17 @@
  */
 import { exchange } from '#rfc2136/transport'
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { epochRecordName, epochText } from '../dns/epoch-record.ts'
+import { epochRecordName } from '../dns/epoch-record.ts'
 import { isWithin } from '../dns/names.ts'
 import { failure, noTarget } from '../failures.ts'
 import { callMs } from '../http.ts'
 import { placeName, readSecret } from '../secret.ts'
 import { failureOfAnswer } from './errors.ts'
-import {
-  addressData,
-  classes,
-  type Decoded,
-  decodeMessage,
-  encodeMessage,
-  opcodes,
-  type ResourceRecord,
-  textData,
-  types,
-} from './message.ts'
+import { classes, type Decoded, decodeMessage, encodeMessage, opcodes, type ResourceRecord, types } from './message.ts'
 import type { Rfc2136Config, Rfc2136Target } from './schema.ts'
 import { type Key, sign, verify } from './tsig.ts'
-import { epochOf, nothingSeen, observationOf, parseToken, type Seen, zoneOf } from './zone.ts'
+import { changesOf, choicesOf, trialOf } from './update.ts'
+import { blockOf, epochOf, nothingSeen, observationOf, parseToken, type Seen, zoneOf } from './zone.ts'
 
 type Binding = AdapterInput<Rfc2136Config, Rfc2136Target> & {
   readonly callTimeoutMs: number
@@ -142,25 +133,33 @@ async function observe(binding: Binding, signal: AbortSignal): Promise<Observati
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { config, targets } = binding
-  const target = targets[move.node]
+  const target = Object.hasOwn(targets, move.node) ? targets[move.node] : undefined
   if (target === undefined) return noTarget(move.node)
   const seen = move.token === null ? nothingSeen : parseToken(move.token)
   if (seen === null) return failure('conflict', 'StrangeToken', 'the token is none of this adapter')
-  if (seen.blocked !== null) return failure('permanent', 'NotSimple', seen.blocked)
   const held = epochOf(seen)
   if (held !== null && move.epoch < held) {
     return failure('conflict', 'StaleEpoch', `epoch ${move.epoch} is lower than ${held}, which the zone holds`)
   }
   const zone = await zoneName(binding, signal)
   if (zone.kind !== 'zone') return zone
-  const update: Asking = {
-    opcode: opcodes.update,
-    questions: [{ name: zone.name, type: types.SOA, class: classes.IN }],
-    prerequisites: prerequisitesOf(config, seen),
-    changes: changesOf(config, target, move),
+  const outcome = await update(binding, { zone: zone.name, seen, changes: changesOf(config, target, move) }, signal)
+  const block = blockOf(seen, config)
+  return outcome.kind === 'conflict' && block !== null ? failure('permanent', 'NotSimple', block) : outcome
+}
+
+type Update = { readonly zone: string; readonly seen: Seen; readonly changes: readonly ResourceRecord[] }
+
+/** Makes the changes if all is as it was seen; a conflict says that it is not. */
+async function update(binding: Binding, { zone, seen, changes }: Update, signal: AbortSignal): Promise<Outcome> {
+  const questions = [{ name: zone, type: types.SOA, class: classes.IN }]
+  let outcome: Outcome = failure('conflict', 'Changed', 'the name is not as it was observed')
+  for (const prerequisites of choicesOf(binding.config, seen)) {
+    const asked = await ask(binding, [{ opcode: opcodes.update, questions, prerequisites, changes }], signal)
+    outcome = asked.kind === 'answered' ? { kind: 'done' } : asked
+    if (outcome.kind !== 'conflict') break
   }
-  const asked = await ask(binding, [update], signal)
-  return asked.kind === 'answered' ? { kind: 'done' } : asked
+  return outcome
 }
 
 /** The zone that the name lies in, which the server itself knows best. */
@@ -175,36 +174,6 @@ async function zoneName(
   const name = zoneOf(asked.messages[0]!, config.name)
   if (name !== null) return { kind: 'zone', name }
   return failure('permanent', 'NoZone', `the server says no zone for ${config.name}: is it the zone's primary?`)
-}
-
-type Sets = readonly (readonly [name: string, type: number, data: readonly Uint8Array[]])[]
-
-function setsOf({ name }: Rfc2136Config, { txt, a, aaaa }: Pick<Seen, 'txt' | 'a' | 'aaaa'>): Sets {
-  return [
-    [epochRecordName(name), types.TXT, txt.map(textData)],
-    [name, types.A, a.map(addressData)],
-    [name, types.AAAA, aaaa.map(addressData)],
-  ]
-}
-
-/** RFC 2136 section 2.4: a set exists exactly so (class of the zone), or not at all (class NONE). */
-function prerequisitesOf(config: Rfc2136Config, seen: Seen): readonly ResourceRecord[] {
-  return setsOf(config, seen).flatMap(([name, type, data]): ResourceRecord[] =>
-    data.length === 0
-      ? [{ name, type, class: classes.NONE, ttl: 0, data: nothing }]
-      : data.map((one) => ({ name, type, class: classes.IN, ttl: 0, data: one })),
-  )
-}
-
-const nothing = new Uint8Array()
-
-/** Section 2.5: each set is deleted (class ANY) and added anew. */
-function changesOf(config: Rfc2136Config, { a = [], aaaa = [] }: Rfc2136Target, move: Move): readonly ResourceRecord[] {
-  const txt = [epochText({ epoch: move.epoch, owner: move.node })]
-  return setsOf(config, { txt, a, aaaa }).flatMap(([name, type, data]) => [
-    { name, type, class: classes.ANY, ttl: 0, data: nothing },
-    ...data.map((one) => ({ name, type, class: classes.IN, ttl: config.ttl, data: one })),
-  ])
 }
 
 async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -225,22 +194,25 @@ async function preflight(binding: Binding, signal: AbortSignal): Promise<readonl
     ? null
     : failure('permanent', 'NotInZone', `${config.name} is not below ${zone.name}`)
   const check = `${config.name} lies in the zone ${zone.name}`
-  return [read, finding(check, lies), await permission(binding, zone.name, signal)]
+  return [read, finding(check, lies), await permission(binding, { zone: zone.name, token: seen.token }, signal)]
 }
 
 /**
- * An update that takes away records which are not there: whoever may is told that it is done, and nothing has changed;
- * whoever may not is refused.
+ * An update that takes away records which are not there, if all is as it was seen: whoever may is told that it is done,
+ * and nothing has changed; whoever may not is refused.
  */
-async function permission(binding: Binding, zone: string, signal: AbortSignal): Promise<Finding> {
+async function permission(
+  binding: Binding,
+  { zone, token }: { readonly zone: string; readonly token: string | null },
+  signal: AbortSignal,
+): Promise<Finding> {
   const { config } = binding
-  const absent = { txt: ['holdfast preflight'], a: ['0.0.0.0'], aaaa: ['::'] }
-  const changes = setsOf(config, absent).flatMap(([name, type, data]) =>
-    data.map((one) => ({ name, type, class: classes.NONE, ttl: 0, data: one })),
-  )
-  const questions = [{ name: zone, type: types.SOA, class: classes.IN }]
-  const asked = await ask(binding, [{ opcode: opcodes.update, questions, changes }], signal)
-  const message = asked.kind === 'answered' ? null : `${asked.code}: ${asked.message}`
   const check = `update ${config.name} and ${epochRecordName(config.name)} with the key ${config.key.name}`
-  return { check, result: message === null ? 'passed' : 'failed', message }
+  const seen = parseToken(token ?? '') ?? nothingSeen
+  const outcome = await update(binding, { zone, seen, changes: trialOf(config, seen) }, signal)
+  if (outcome.kind === 'done') return { check, result: 'passed', message: null }
+  const block = blockOf(seen, config)
+  if (outcome.kind !== 'conflict') return { check, result: 'failed', message: `${outcome.code}: ${outcome.message}` }
+  if (block !== null) return { check, result: 'failed', message: block }
+  return { check, result: 'untried', message: 'somebody changed the name meanwhile' }
 }

@@ -12,6 +12,10 @@ const configSchema = z.strictObject({
       /^(\[[0-9A-Fa-f:.]+\]|[^[\]:\s]+)(:\d{1,5})?$/,
       'a server is like ns1.example.com, 192.0.2.53:53 or [2001:db8::53]',
     )
+    .refine(
+      (value) => Number(/:(\d+)$/.exec(value.replace(/^\[.*\]/, ''))?.[1] ?? 53) <= 65_535,
+      'a port is at most 65535',
+    )
     .describe("the zone's primary server, and its port if it is not 53"),
   name: dnsNameSchema.describe('the name that moves: vip.example.com'),
   zone: dnsNameSchema.optional().describe('the zone it lies in; default: what the server itself says'),
@@ -79,7 +83,11 @@ update-owner-name: [${name}., ${epochRecordName(name)}.], update-type: [A, AAAA,
     {
       kind: 'grant',
       provider: 'PowerDNS',
-      grants: [`dnsupdate=yes, and for the zone: pdnsutil set-meta ZONE TSIG-ALLOW-DNSUPDATE ${key.name}`],
+      grants: [
+        `dnsupdate=yes, and for the zone: pdnsutil set-meta ZONE TSIG-ALLOW-DNSUPDATE ${key.name}; \
+pdnsutil set-meta ZONE ALLOW-DNSUPDATE-FROM with control's address`,
+        'the key may then change every name of the zone, unless a lua-dnsupdate-policy-script says which',
+      ],
     },
   ],
   budget: () => null,

@@ -12,14 +12,14 @@ const tokenSchema = z.strictObject({
   txt: z.array(z.string()),
   a: z.array(z.string()),
   aaaa: z.array(z.string()),
-  /** Why nothing can be written here until a person has acted. */
-  blocked: z.string().nullable(),
+  /** The name is another name (CNAME). */
+  alias: z.boolean(),
 })
 
 /** What was seen, as the next update's prerequisites need it. */
 export type Seen = z.output<typeof tokenSchema>
 
-export const nothingSeen: Seen = { txt: [], a: [], aaaa: [], blocked: null }
+export const nothingSeen: Seen = { txt: [], a: [], aaaa: [], alias: false }
 
 /** Null for a token that is none of ours. */
 export function parseToken(token: string): Seen | null {
@@ -52,7 +52,7 @@ export function observationOf([a, aaaa, txt]: readonly Message[], { config, targ
     txt: valuesIn(txt!, types.TXT, textOf),
     a: valuesIn(a!, types.A, addressOf),
     aaaa: valuesIn(aaaa!, types.AAAA, addressOf),
-    blocked: blockOf(all, config),
+    alias: all.some(({ answers }) => answers.some(({ type }) => type === types.CNAME)),
   }
   const epoch = epochOf(seen)
   const raw: Raw = {
@@ -61,7 +61,8 @@ export function observationOf([a, aaaa, txt]: readonly Message[], { config, targ
     epochRecord: seen.txt.join(' ') || null,
   }
   const shared = { token: JSON.stringify(seen), raw, ...(epoch === null ? {} : { epochSeen: epoch }) }
-  if (seen.blocked !== null) return { kind: 'foreign', what: seen.blocked, ...shared }
+  const block = blockOf(seen, config)
+  if (block !== null) return { kind: 'foreign', what: block, ...shared }
   const sets = setsOf(seen)
   if (sets.length === 0) return { kind: 'none', ...shared }
   const fitting = Object.entries(targets).filter(([, target]) => sameRecords(setsOf(target), sets))
@@ -76,15 +77,14 @@ function valuesIn(message: Message, type: number, read: (data: Uint8Array) => st
   return values.filter((value) => value !== null).toSorted()
 }
 
-/** An alias cannot stand beside addresses, and what another wrote into the epoch record is not ours to replace. */
-function blockOf(messages: readonly Message[], { name }: Rfc2136Config): string | null {
-  const answers = messages.flatMap((message) => message.answers)
-  if (answers.some(({ type }) => type === types.CNAME)) return `${name} is an alias (CNAME): delete it, or name another`
-  const strange = answers
-    .filter(({ type }) => type === types.TXT)
-    .map(({ data }) => textOf(data))
-    .find((text) => text === null || parseEpochText(text) === null)
-  return strange === undefined ? null : `the epoch record of ${name} holds what is no epoch of ours: delete it`
+/**
+ * Why nothing can be written here until a person has acted, unless a wildcard only answers so: an alias cannot stand
+ * beside addresses, and what another wrote into the epoch record is not ours to replace. Null: nothing is in the way.
+ */
+export function blockOf({ txt, alias }: Seen, { name }: Rfc2136Config): string | null {
+  if (alias) return `${name} is an alias (CNAME): delete it, or name another`
+  const isOurs = txt.every((text) => parseEpochText(text) !== null)
+  return isOurs ? null : `the epoch record of ${name} holds what is no epoch of ours: delete it`
 }
 
 function setsOf({ a = [], aaaa = [] }: Rfc2136Target) {

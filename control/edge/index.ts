@@ -2,11 +2,13 @@
  * The edge: a Worker that sends each request for a service's host to its owner's origin.
  *
  *   host ──map.ts──▶ route ──forward.ts──▶ the owner's site ──cannot be connected to──▶ the next healthy one
+ *   /_holdfast/ ──administration.ts──▶ the object, which takes a route or refuses it
  */
 import * as z from 'zod'
+import { administer, type Desk, isAdministration } from './administration.ts'
 import { forward } from './forward.ts'
 import { isLoop } from './headers.ts'
-import { askControl, cacheKeep, objectKeep } from './keeps.ts'
+import { askControl, type Copies, cacheKeep, copyKeep, knownFrom, objectKeep } from './keeps.ts'
 import { createMapKeeper, type Sources } from './map.ts'
 import type { EdgeMap } from './object.ts'
 import { problem } from './problem.ts'
@@ -16,6 +18,7 @@ export { EdgeMap } from './object.ts'
 
 type Env = {
   readonly EDGE_MAP: DurableObjectNamespace<EdgeMap>
+  readonly EDGE_KV?: Copies
   readonly [name: string]: unknown
 }
 
@@ -24,6 +27,8 @@ const settingsSchema = z.object({
   HOLDFAST_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** A viewer's. */
   HOLDFAST_TOKEN: z.string().min(1).optional(),
+  /** Of who writes routes here instead. */
+  HOLDFAST_EDGE_TOKEN: z.string().min(1).optional(),
   /** Several edges on one account keep their maps apart by it. */
   HOLDFAST_EDGE: z.string().min(1).default('default'),
   HOLDFAST_ORIGIN_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(15_000),
@@ -45,6 +50,7 @@ export default {
       const detail = 'the edge is not configured; its log says what is wrong'
       return problem({ status: 500, code: 'misconfigured', title: 'Internal Server Error', detail })
     }
+    if (isAdministration(request)) return administer(request, deskOf(settings.data, env, context))
     const index = await keeper.current(sourcesOf(settings.data, env, context))
     if (index === null) {
       const detail = 'the edge has not heard from control yet'
@@ -60,11 +66,32 @@ export default {
   },
 }
 
-function sourcesOf(settings: z.infer<typeof settingsSchema>, env: Env, context: ExecutionContext): Sources {
-  const { HOLDFAST_URL: url, HOLDFAST_TOKEN: token, HOLDFAST_EDGE: name } = settings
+type Settings = z.infer<typeof settingsSchema>
+
+function deskOf(settings: Settings, env: Env, context: ExecutionContext): Desk {
+  const { HOLDFAST_EDGE_TOKEN: token, HOLDFAST_EDGE: name } = settings
+  const copies = env.EDGE_KV
   return {
-    control: url === undefined || token === undefined ? null : askControl({ url, token }),
-    keeps: [cacheKeep(name), objectKeep(env.EDGE_MAP, name)],
+    token,
+    followsControl: settings.HOLDFAST_URL !== undefined,
+    object: () => env.EDGE_MAP.get(env.EDGE_MAP.idFromName(name)),
+    taken: (service, held) => {
+      keeper.learn(knownFrom({ [service]: held }))
+      if (copies === undefined) return
+      const copied = copyKeep(copies, name).copy(held)
+      context.waitUntil(copied.catch((error: unknown) => failed('the copy in KV was not written', error)))
+    },
+    failed,
+  }
+}
+
+function sourcesOf(settings: Settings, env: Env, context: ExecutionContext): Sources {
+  const { HOLDFAST_URL: url, HOLDFAST_TOKEN: token, HOLDFAST_EDGE: name } = settings
+  const control = url === undefined || token === undefined ? null : askControl({ url, token })
+  const copies = control === null && env.EDGE_KV !== undefined ? [copyKeep(env.EDGE_KV, name)] : []
+  return {
+    control,
+    keeps: [cacheKeep(name), objectKeep(env.EDGE_MAP, name), ...copies],
     behind: (work) => context.waitUntil(work),
     failed,
   }

@@ -46,6 +46,8 @@ export type Sources = {
 export type MapKeeper = {
   /** Null: nothing was ever heard. */
   current(sources: Sources): Promise<RouteIndex | null>
+  /** Somebody has written this: it need not be looked for. */
+  learn(written: Known): void
 }
 
 type State = {
@@ -84,6 +86,7 @@ export function createMapKeeper(now: () => number): MapKeeper {
       if (now() >= state.outUntil && now() >= state.retryAt) sources.behind(stayCurrent(state, sources, now))
       return state.heard ? state.index : null
     },
+    learn: (written) => become(state, learnKept(state.known, written)),
   }
 }
 

@@ -7,6 +7,9 @@ export type EdgeProblem = {
   readonly detail: string
   /** The sites that were tried in turn, and what became of each. */
   readonly tried?: readonly { readonly site: string; readonly why: string }[]
+  /** What is held instead of a route that was refused. */
+  readonly epoch?: number
+  readonly revision?: number
 }
 
 export function problem({ status, ...problem }: EdgeProblem, headers: Record<string, string> = {}): Response {

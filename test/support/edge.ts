@@ -44,14 +44,24 @@ export type EdgeRequest = {
 
 /** What the Durable Object offers to an adapter. */
 export type EdgeObject = {
-  put(route: EdgeRoute): Promise<{ taken: boolean; epoch: number }>
+  put(route: EdgeRoute, revision?: number): Promise<{ taken: boolean; epoch: number; revision: number }>
   get(service: string): Promise<EdgeRoute | null>
+  held(service: string): Promise<{ epoch: number; revision: number; route: EdgeRoute | null }>
+  learn(changed: EdgeRoute[], gone: string[]): Promise<void>
+}
+
+/** What is used of KV here. */
+export type EdgeCopies = {
+  get(key: string, type: 'json'): Promise<unknown>
+  put(key: string, value: string): Promise<void>
 }
 
 export type Edge = {
   readonly url: URL
   ask(host: string, request?: EdgeRequest): Promise<EdgeAnswer>
   object(): Promise<EdgeObject>
+  /** Only of an edge that was given KV. */
+  copies(): Promise<EdgeCopies>
   close(): Promise<void>
 }
 
@@ -60,9 +70,11 @@ export type EdgeOptions = {
   /** Where its cache and its objects survive it. */
   readonly folder: string
   readonly vars: Readonly<Record<string, string>>
+  /** With the binding EDGE_KV. Default: without. */
+  readonly kv?: boolean
 }
 
-export async function startEdge({ code, folder, vars }: EdgeOptions): Promise<Edge> {
+export async function startEdge({ code, folder, vars, kv = false }: EdgeOptions): Promise<Edge> {
   const miniflare = new Miniflare({
     cf: false,
     host: '127.0.0.1',
@@ -78,6 +90,7 @@ export async function startEdge({ code, folder, vars }: EdgeOptions): Promise<Ed
           manifest: { mainModule: 'index.mjs', modules: { 'index.mjs': { type: 'esm', contents: code } } },
           env: {
             EDGE_MAP: { type: 'durable-object', worker: 'edge', exportName: 'EdgeMap' },
+            ...(kv ? { EDGE_KV: { type: 'kv', id: 'edge' } } : {}),
             ...Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: 'text', value }])),
           },
           exports: { EdgeMap: { type: 'durable-object', storage: 'sqlite' } },
@@ -93,6 +106,7 @@ export async function startEdge({ code, folder, vars }: EdgeOptions): Promise<Ed
       const objects = await miniflare.getDurableObjectNamespace('EDGE_MAP')
       return objects.get(objects.idFromName('default')) as unknown as EdgeObject
     },
+    copies: async () => (await miniflare.getKVNamespace('EDGE_KV')) as unknown as EdgeCopies,
     close: () => miniflare.dispose(),
   }
 }

@@ -9,12 +9,18 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { epochRecordName } from '../../../adapters/dns/epoch-record.ts'
 
 export type Kind = 'bind' | 'knot' | 'powerdns'
 
 export const zone = 'example.com'
 export const vip = 'vip.example.com'
-const epochName = '_holdfast.vip.example.com'
+/** One that answers for all below it. */
+export const poolName = '*.pool.example.com'
+/** Names that are not there, for which a wildcard answers: with records, and as an alias. */
+export const wildNames = ['vip.wild.example.com', 'vip.alias.example.com'] as const
+/** What the lab's key may update, each beside its epoch record. */
+const movable = [vip, poolName, ...wildNames]
 export const labKey = { name: 'holdfast', secret: Buffer.from('a secret of the lab, 32 bytes ok').toString('base64') }
 /** May update nothing of it. */
 export const poorKey = { name: 'poor', secret: Buffer.from('another one of the lab, 32 bytes').toString('base64') }
@@ -25,8 +31,8 @@ export type DnsServer = {
   readonly port: number
   /** PowerDNS only: its HTTP API. */
   readonly api: string
-  /** Ends the process and starts it again on the same zone. */
-  restart(): Promise<void>
+  /** Ends the process and starts it again on the same zone; `meanwhile` happens while nobody is there. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
   stop(): Promise<void>
 }
 
@@ -34,13 +40,17 @@ export async function startDns(kind: Kind): Promise<DnsServer> {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${kind}-`))
   const [port, webPort] = [await freePort(), await freePort()]
   const command = prepare[kind]({ folder, port, webPort })
-  let child = await run(command, port)
+  let child = await run(command, port).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  })
   return {
     kind,
     port,
     api: `http://127.0.0.1:${webPort}`,
-    restart: async () => {
+    restart: async (meanwhile = async () => undefined) => {
       await end(child)
+      await meanwhile()
       child = await run(command, port)
     },
     stop: async () => {
@@ -57,7 +67,13 @@ const zoneText = `$TTL 60
 @ IN SOA ns1 hostmaster 1 3600 600 86400 60
 @ IN NS ns1
 ns1 IN A 127.0.0.1
+*.wild IN A 192.0.2.99
+*.wild IN TXT "v=spf1 -all"
+*.alias IN CNAME ns1
 `
+
+const grantsFor = (name: string): string =>
+  `  grant ${labKey.name} name ${name}. A AAAA; grant ${labKey.name} name ${epochRecordName(name)}. TXT;`
 
 const prepare: Readonly<Record<Kind, (place: Place) => Started>> = {
   bind: ({ folder, port }) => {
@@ -70,7 +86,7 @@ controls { };
 ${key(labKey)}
 ${key(poorKey)}
 zone "${zone}" { type primary; file "${folder}/zone.db"; update-policy {
-  grant ${labKey.name} name ${vip}. A AAAA CNAME; grant ${labKey.name} name ${epochName}. TXT;
+${movable.map(grantsFor).join('\n')}
   grant ${poorKey.name} name elsewhere.${zone}. A; }; };
 `
     writeFileSync(join(folder, 'named.conf'), config)
@@ -82,23 +98,24 @@ zone "${zone}" { type primary; file "${folder}/zone.db"; update-policy {
     writeFileSync(join(folder, 'zones', `${zone}.zone`), zoneText)
     const key = ({ name, secret }: typeof labKey) =>
       `  - id: ${name}\n    algorithm: hmac-sha256\n    secret: ${secret}\n`
-    const acl = (name: string, owners: string) => `  - id: ${name}_acl
+    const owners = movable.map((name) => `${name}., ${epochRecordName(name)}.`).join(', ')
+    const acl = (name: string, among: string) => `  - id: ${name}_acl
     key: ${name}
     action: [update, query]
     update-owner: name
     update-owner-match: equal
-    update-owner-name: [${owners}]
-    update-type: [A, AAAA, CNAME, TXT]
+    update-owner-name: [${among}]
+    update-type: [A, AAAA, TXT]
 `
     const config = `server:
     rundir: ${folder}
     listen: 127.0.0.1@${port}
-    user: ${whoami()}:${whoami()}
+    user: ${whoami()}:${groupName()}
 database:
     storage: ${folder}/db
 key:
 ${key(labKey)}${key(poorKey)}acl:
-${acl(labKey.name, `${vip}., ${epochName}.`)}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
+${acl(labKey.name, owners)}${acl(poorKey.name, `elsewhere.${zone}.`)}template:
   - id: default
     storage: ${folder}/zones
 zone:
@@ -122,6 +139,9 @@ zone:
     add.run(zone, 'SOA', `ns1.${zone} hostmaster.${zone} 1 3600 600 86400 60`)
     add.run(zone, 'NS', `ns1.${zone}`)
     add.run(`ns1.${zone}`, 'A', '127.0.0.1')
+    add.run(`*.wild.${zone}`, 'A', '192.0.2.99')
+    add.run(`*.wild.${zone}`, 'TXT', '"v=spf1 -all"')
+    add.run(`*.alias.${zone}`, 'CNAME', `ns1.${zone}`)
     const key = sql.prepare("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)")
     for (const { name, secret } of [labKey, poorKey]) key.run(name, secret)
     const meta = sql.prepare('INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, ?, ?)')
@@ -157,9 +177,10 @@ zone:
   },
 }
 
-function whoami(): string {
-  return execFileSync('id', ['-un'], { encoding: 'utf8' }).trim()
-}
+const idOf = (what: '-un' | '-gn'): string => execFileSync('id', [what], { encoding: 'utf8' }).trim()
+/** Whoever runs the tests, root or not: the servers stay that user. */
+const whoami = () => idOf('-un')
+const groupName = () => idOf('-gn')
 
 async function run({ program, args }: Started, port: number): Promise<ChildProcess> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -172,7 +193,10 @@ async function run({ program, args }: Started, port: number): Promise<ChildProce
   const began = performance.now()
   while (!(await listens(port))) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${said}`)
-    if (performance.now() - began > 20_000) throw new Error(`${program} does not listen: ${said}`)
+    if (performance.now() - began > 20_000) {
+      await end(child)
+      throw new Error(`${program} does not listen: ${said}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   return child

@@ -1,11 +1,21 @@
 /** rfc2136 against real BIND, Knot and PowerDNS: the shared suite, the fence, keys and clocks. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Observation } from '../../../adapters/adapter.ts'
-import { classes, textData, types } from '../../../adapters/rfc2136/message.ts'
-import { type DnsServer, type Kind, labKey, poorKey, startDns, vip } from '../../../infra/lab/dns/servers.ts'
+import { addressData, classes, textData, types } from '../../../adapters/rfc2136/message.ts'
+import {
+  type DnsServer,
+  type Kind,
+  labKey,
+  poolName,
+  poorKey,
+  startDns,
+  vip,
+  wildNames,
+  zone,
+} from '../../../infra/lab/dns/servers.ts'
 import { describeWith, programRequirement } from '../../support/peers.ts'
 import { plainAdapterCases } from '../adapter-cases.ts'
-import { adapterAt, update, worldOf } from './worlds.ts'
+import { adapterAt, answersAt, targets, update, worldOf } from './worlds.ts'
 
 const signal = () => AbortSignal.timeout(10_000)
 const programs: Readonly<Record<Kind, string>> = { bind: 'named', knot: 'knotd', powerdns: 'pdns_server' }
@@ -53,11 +63,36 @@ for (const kind of Object.keys(programs) as Kind[]) {
     test('preflight passes, and changes nothing', async () => {
       const { adapter } = await worldOf(server)
       await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal())
-      const before = await adapter.observe(signal())
+      const look = async () => [await adapter.observe(signal()), await answersAt(server.port, zone, types.SOA)]
+      const before = await look()
       const findings = await adapter.preflight(signal())
       expect(findings.map(({ result, message }) => [result, message])).toEqual(findings.map(() => ['passed', null]))
       expect(findings.length).toBeGreaterThanOrEqual(3)
-      expect(await adapter.observe(signal())).toEqual(before)
+      expect(await look(), 'the serial of the zone too').toEqual(before)
+    })
+
+    test('preflight leaves a record that is just what it would take away', async () => {
+      const { adapter } = await worldOf(server)
+      const zeros = { name: vip, type: types.A, class: classes.IN, ttl: 30, data: new Uint8Array(4) }
+      expect(await update(server.port, [zeros])).toBe(0)
+      expect((await adapter.preflight(signal())).map(({ result }) => result)).not.toContain('failed')
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'foreign', what: '0.0.0.0' })
+    })
+
+    test.each(wildNames)('a wildcard that answers for %s is no hindrance, and stays', async (name) => {
+      const adapter = adapterAt(server.port, { name })
+      const seen = await adapter.observe(signal())
+      expect(seen).toMatchObject({ kind: 'foreign' })
+      expect((await adapter.preflight(signal())).map(({ result }) => result)).not.toContain('failed')
+      const others = () => answersAt(server.port, name.replace('vip', 'other'), types.A)
+      const before = await others()
+      const token = tokenOf(seen)
+      expect(await adapter.apply({ node: 'n1', epoch: 1, token }, signal())).toEqual({ kind: 'done' })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n1', epochSeen: 1 })
+      expect(await adapter.apply({ node: 'n2', epoch: 2, token }, signal())).not.toMatchObject({ kind: 'done' })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n1' })
+      expect(before).not.toEqual([])
+      expect(await others()).toEqual(before)
     })
 
     test('a key that may not, an unknown key and a wrong secret are permanent, and quote no secret', async () => {
@@ -85,6 +120,28 @@ for (const kind of Object.keys(programs) as Kind[]) {
       expect(outcome).toMatchObject({ kind: 'permanent' })
       if (kind !== 'powerdns') expect(JSON.stringify(outcome)).toMatch(/BADTIME.*clock is (599|600|601) s behind/)
       expect(await world.owner()).toBeNull()
+    })
+
+    test('a wildcard moves as any name does', async () => {
+      const adapter = adapterAt(server.port, { name: poolName })
+      const token = tokenOf(await adapter.observe(signal()))
+      expect(await adapter.apply({ node: 'n1', epoch: 8, token }, signal())).toEqual({ kind: 'done' })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n1', epochSeen: 8 })
+      const [answer] = await answersAt(server.port, poolName.replace('*', 'one'), types.A)
+      expect(answer?.data).toEqual(addressData(targets.n1.a[0]))
+    })
+
+    test('while it starts again it is worth a retry, and then is as it was', async () => {
+      const { adapter } = await worldOf(server)
+      await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal())
+      const token = tokenOf(await adapter.observe(signal()))
+      const move = { node: 'n1', epoch: 2, token }
+      await server.restart(async () => {
+        expect(await adapter.observe(signal())).toMatchObject({ kind: 'unknown', failure: { kind: 'retry' } })
+        expect(await adapter.apply(move, signal())).toMatchObject({ kind: 'retry' })
+      })
+      expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n2', epochSeen: 1 })
+      expect(await adapter.apply(move, signal())).toEqual({ kind: 'done' })
     })
 
     test('what somebody else wrote into the epoch record stops it', async () => {

@@ -30,12 +30,12 @@ export const names = { service: 'web', binding: 'dns' }
 
 export function adapterAt(
   port: number,
-  options: { key?: { name: string; secret: string }; now?: () => number } = {},
+  options: { key?: { name: string; secret: string }; now?: () => number; name?: string } = {},
 ): Adapter {
   const { name, secret } = options.key ?? labKey
   vi.stubEnv(`TSIG_${name.toUpperCase()}`, secret)
   const key = { name, secret: { env: `TSIG_${name.toUpperCase()}` } }
-  const config = rfc2136Schema.config.parse({ server: `127.0.0.1:${port}`, name: vip, key })
+  const config = rfc2136Schema.config.parse({ server: `127.0.0.1:${port}`, name: options.name ?? vip, key })
   const now = options.now === undefined ? {} : { now: options.now }
   return createRfc2136(
     {
@@ -74,6 +74,11 @@ export async function update(port: number, changes: readonly ResourceRecord[]): 
   return (await send(port, opcodes.update, { name: zone, type: types.SOA }, changes)).rcode
 }
 
+/** What a question is answered with. */
+export async function answersAt(port: number, name: string, type: number): Promise<readonly ResourceRecord[]> {
+  return (await send(port, opcodes.query, { name, type })).answers
+}
+
 export async function addressesAt(port: number): Promise<readonly string[]> {
   const answers = await Promise.all([types.A, types.AAAA].map((type) => send(port, opcodes.query, { name: vip, type })))
   return answers.flatMap((message) => message.answers.map(({ data }) => addressOf(data)!)).toSorted()
@@ -96,7 +101,7 @@ export async function worldOf(server: DnsServer): Promise<{ readonly adapter: Ad
         data: addressData(address),
       })),
     ]
-    const code = await update(port, [gone(vip, types.A), gone(vip, types.AAAA), gone(vip, types.CNAME), ...added])
+    const code = await update(port, [gone(vip, types.A), gone(vip, types.AAAA), ...added])
     if (code !== 0) throw new Error(`the server answered ${code}`)
   }
   const world: PlainWorld = {

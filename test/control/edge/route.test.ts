@@ -93,6 +93,19 @@ describe('what is known goes forward only', () => {
     expect(epochOf(learnKept(known, knowing(at(7))))).toBe(7)
   })
 
+  test('what was read from a row is replaced by what is written there later, and by nothing older', () => {
+    const read = (revision: number, host: string) => ({
+      ...knowing(at(5, { hosts: [host] })),
+      revisions: new Map([['web', revision]]),
+    })
+    const hostsOf = (known: ReturnType<typeof knowing>) => known.routes.get('web')?.hosts
+    expect(hostsOf(learnKept(read(2, 'two.test'), read(3, 'three.test')))).toEqual(['three.test'])
+    expect(hostsOf(learnKept(read(3, 'three.test'), read(2, 'two.test')))).toEqual(['three.test'])
+    // What control has said itself is not taken back by what another isolate has kept.
+    const { known } = learnMap(read(3, 'three.test'), [at(5, { hosts: ['new.test'] })])
+    expect(hostsOf(learnKept(known, read(4, 'four.test')))).toEqual(['new.test'])
+  })
+
   test('a service that control no longer names has no route, and its epoch is still known', () => {
     const gone = learnMap(knowing(at(5), routeOf('api')), [routeOf('api')])
     expect(gone.gone).toEqual(['web'])

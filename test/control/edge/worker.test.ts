@@ -371,13 +371,13 @@ describe('the map', () => {
     onTestFinished(() => alone.close())
     expect((await alone.ask(host)).status).toBe(503)
     const object = await alone.object()
-    expect(await object.put(routeOf(5, [dc1.as()]))).toEqual({ taken: true, epoch: 5 })
-    expect(await object.put(routeOf(4, [dc2.as()]))).toEqual({ taken: false, epoch: 5 })
+    expect(await object.put(routeOf(5, [dc1.as()]))).toEqual({ taken: true, epoch: 5, revision: 1 })
+    expect(await object.put(routeOf(4, [dc2.as()]))).toEqual({ taken: false, epoch: 5, revision: 1 })
     await eventually(
       () => bodyOf(alone),
       (body) => expect(body).toBe('dc1'),
     )
-    expect(await object.put(routeOf(6, [dc2.as()]))).toEqual({ taken: true, epoch: 6 })
+    expect(await object.put(routeOf(6, [dc2.as()]))).toEqual({ taken: true, epoch: 6, revision: 2 })
     await eventually(
       () => bodyOf(alone),
       (body) => expect(body).toBe('dc2'),
