@@ -1,5 +1,5 @@
 /** The one batch that is a move: from what was seen to a node's target, with as little change as it takes. */
-import type { RecordBatchParams } from 'cloudflare/resources/dns/records'
+import type { RecordBatchParams, TXTRecordParam } from 'cloudflare/resources/dns/records'
 import type { Move } from '../adapter.ts'
 import { epochRecordName, epochText } from '../dns/epoch-record.ts'
 import { canonicalValue, type RecordType, recordSetsOf, recordTypes } from '../dns/records.ts'
@@ -24,13 +24,11 @@ export function batchOf(
   const { config, target, move, label } = about
   const comment = `holdfast: ${label} to ${move.node}, epoch ${move.epoch}`.slice(0, longestComment)
   const pairs = recordTypes.flatMap((type) => pairsOf(type, seen, { config, target }))
-  const fence = [anchorText, epochText({ epoch: move.epoch, owner: move.node })].map((text) => ({
-    name: epochRecordName(config.name),
-    type: 'TXT' as const,
-    content: `"${text}"`,
-    ttl: config.ttl ?? ttlOf({ ...config, proxied: false }),
-    comment,
-  }))
+  const epoch = {
+    ...{ name: epochRecordName(config.name), type: 'TXT' as const, comment },
+    content: `"${epochText({ epoch: move.epoch, owner: move.node })}"`,
+    ttl: ttlOf({ ...config, proxied: false }),
+  }
   return {
     zone_id: config.zoneId,
     // The fence goes first: a writer of the past is told that it has gone, and nothing else.
@@ -39,17 +37,25 @@ export function batchOf(
       ...pairs.flatMap(({ old, wanted }) => (wanted ? [] : [{ id: old!.id }])),
     ],
     patches: pairs.flatMap(({ old, wanted }) => {
-      return old && wanted && !isAsWanted(old, wanted)
-        ? [{ id: old.id, ...(wanted as Wanted & { type: 'A' }), comment }]
-        : []
+      return old && wanted && !isAsWanted(old, wanted) ? [{ id: old.id, ...forSdk(wanted), comment }] : []
     }),
     posts: [
-      ...fence,
-      ...pairs.flatMap(({ old, wanted }) =>
-        wanted && !old ? [{ ...(wanted as Wanted & { type: 'A' }), comment }] : [],
-      ),
+      anchorOf(config.name),
+      epoch,
+      ...pairs.flatMap(({ old, wanted }) => (wanted && !old ? [{ ...forSdk(wanted), comment }] : [])),
     ],
   }
+}
+
+/** The SDK has a type for each kind of record. The fields of those that move are the same. */
+function forSdk(wanted: Wanted): Wanted & { type: 'A' } {
+  return wanted as Wanted & { type: 'A' }
+}
+
+/** The same in every move of every configuration, to the last field: only what is identical is refused. */
+function anchorOf(name: string): TXTRecordParam {
+  const comment = 'holdfast: keeps late writers out, leave it here'
+  return { name: epochRecordName(name), type: 'TXT', content: `"${anchorText}"`, ttl: 1, comment }
 }
 
 type Pair = { readonly old?: Moving; readonly wanted?: Wanted }

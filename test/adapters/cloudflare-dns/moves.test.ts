@@ -6,6 +6,7 @@ import type { Adapter, Observation } from '../../../adapters/adapter.ts'
 import { recordTypes } from '../../../adapters/dns/records.ts'
 import type { Cloudflare } from '../../../infra/lab/clouds/cloudflare.ts'
 import { labToken } from '../../../infra/lab/clouds/cloudflare-access.ts'
+import type { CloudflareRecord } from '../../../infra/lab/clouds/cloudflare-dns-rules.ts'
 import {
   adapterAt,
   addresses,
@@ -37,6 +38,12 @@ async function move(adapter: Adapter, node: string, epoch: number) {
 }
 
 const idsOf = (cloudflare: Cloudflare) => recordsAt(cloudflare).map(({ id, content }) => `${content} ${id}`)
+
+const anchorsAt = (cloudflare: Cloudflare) => {
+  return recordsAt(cloudflare, `_holdfast.${vip}`, ['TXT']).filter(({ content }) => content === anchor) as [
+    CloudflareRecord,
+  ]
+}
 
 function batches({ requests }: Cloudflare): number {
   return requests.filter(({ action }) => action === 'POST dns_records/batch').length
@@ -86,6 +93,23 @@ test('the first write ever loses against another first write, whatever was there
     expect(fenceAt(cloudflare)).toEqual([anchor, '"v=1 epoch=1 owner=n1"'])
     await world.end()
   }
+})
+
+test('the anchor is identical in every field whatever moves and is configured, or it would not be refused', async () => {
+  const { adapter, world, cloudflare } = await cloudflareDnsWorld()
+  const other = adapterAt(cloudflare.endpoint, { ttl: 300, targets: mixed })
+  const anchors = new Set<string>()
+  for (const [epoch, by, node] of [
+    [1, adapter, 'n1'],
+    [2, adapter, 'n2'],
+    [3, other, 'n2'],
+  ] as const) {
+    expect(await move(by, node, epoch)).toEqual({ kind: 'done' })
+    const [{ id: _id, created_on: _made, modified_on: _changed, ...same }] = anchorsAt(cloudflare)
+    anchors.add(JSON.stringify(same))
+  }
+  expect(anchors.size).toBe(1)
+  await world.end()
 })
 
 test('the epoch record alone, or the anchor alone, still fences, and the next move makes both', async () => {
