@@ -70,15 +70,15 @@ export async function cloudRound(round: Round): Promise<RoundResult> {
   await routers.settled()
   await sleep(500 + round.phase * intervalMs)
   const [seen, asked] = [tap.frames.length, cloud.requests.length]
-  const movedBefore = cloud.moves()
+  const saidBefore = cloud.said()
   const before = Math.max(...cloud.requests.map(({ at }) => at))
   await happen[round.event](lab, routers.n1)
   const advert = await tap.until((frame) => frame.kind === 'vrrp' && frame.source === '10.77.0.2', { from: seen })
-  await cloud.untilMovedTo('n2', movedBefore)
+  await cloud.untilAsked('AssociateAddress', saidBefore)
   // Looks of before the event may still have been on their way; those of the move come after the advertisement's cause.
   const requests = cloud.requests.slice(asked)
   const associate = requests.find(({ action }) => action === 'AssociateAddress')
-  if (associate === undefined) throw new Error('EC2 has moved the address and heard no AssociateAddress')
+  if (associate === undefined) throw new Error('EC2 has heard no AssociateAddress')
   return {
     firstRequestMs: requests[0]!.at - advert.at,
     associateMs: associate.at - advert.at,
@@ -112,7 +112,8 @@ async function startEc2(lab: Lab) {
       onLine: (text, stream) => {
         const line = stream === 'stdout' ? (JSON.parse(text) as Ec2Line) : undefined
         if (line !== undefined && 'action' in line) requests.push(line)
-        log.add(line !== undefined && 'movedTo' in line ? `moved to ${line.movedTo}` : text)
+        if (line !== undefined && 'movedTo' in line) log.add(`moved to ${line.movedTo}`)
+        else log.add(line !== undefined && 'action' in line ? line.action : text)
       },
     },
   )
@@ -121,9 +122,10 @@ async function startEc2(lab: Lab) {
   return {
     requests,
     /** How many lines there were, to look from there on. */
-    moves: () => log.lines.length,
-    untilMovedTo: (node: keyof typeof places, from = 0) =>
-      log.until(({ text }) => text === `moved to ${places[node].networkInterfaceId}`, 30_000, from),
+    said: () => log.lines.length,
+    untilAsked: (action: string, from: number) => log.until(({ text }) => text === action, 30_000, from),
+    untilMovedTo: (node: keyof typeof places) =>
+      log.until(({ text }) => text === `moved to ${places[node].networkInterfaceId}`, 30_000),
   }
 }
 
@@ -144,8 +146,7 @@ const starters: Readonly<Record<Program, (lab: Lab, round: Round) => Promise<Rou
           web: { interface: 'eth0', vrid: 51, priority, addresses: [`${vip}/24`], interval: `${intervalMs}ms` },
         },
       })
-    const [n1, n2] = await Promise.all([start('n1', 200), start('n2', 100)])
-    await untilRoles(lab, n1, n2)
+    const n1 = await inTurn(lab, start)
     return {
       n1,
       settled: () => untilSettled(control),
@@ -165,8 +166,7 @@ const starters: Readonly<Record<Program, (lab: Lab, round: Round) => Promise<Rou
         extra: [`notify_master ${script}`],
       })
     }
-    const [n1, n2] = await Promise.all([start('n1', 200), start('n2', 100)])
-    await untilRoles(lab, n1, n2)
+    const n1 = await inTurn(lab, start)
     return {
       n1,
       settled: async () => undefined,
@@ -176,10 +176,17 @@ const starters: Readonly<Record<Program, (lab: Lab, round: Round) => Promise<Rou
   },
 }
 
-async function untilRoles(lab: Lab, n1: RouterProcess, n2: RouterProcess): Promise<void> {
+/** One after the other: were n2 active for a moment at the start, keepalived's scripts of both would run at once. */
+async function inTurn(
+  lab: Lab,
+  start: (node: keyof typeof places, priority: number) => Promise<RouterProcess>,
+): Promise<RouterProcess> {
+  const n1 = await start('n1', 200)
   await n1.untilState('active')
+  const n2 = await start('n2', 100)
   await n2.untilState('backup')
   await lab.untilHeldBy(vip, ['n1'])
+  return n1
 }
 
 function controlConfig() {

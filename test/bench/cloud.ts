@@ -8,7 +8,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg, release } from 'node:os'
+import { cpus, getPriority, loadavg, release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { sandboxProblem } from '../../infra/lab/sandbox.ts'
@@ -76,15 +76,15 @@ function summary({ event, program, rounds }: Result) {
 type Summary = ReturnType<typeof summary>
 
 const ms = (value: number): string => (Math.abs(value) < 100 ? value.toFixed(1) : value.toFixed(0))
-const three = ({ p50, p90, max }: Spread): string => [p50, p90, max].map(ms).join(' / ')
+const four = ({ min, p50, p90, max }: Spread): string => [min, p50, p90, max].map(ms).join(' / ')
 
 function describe(found: readonly Summary[]): string {
   const rows = found.map((row) => {
     const peer = found.find(({ event, program }) => event === row.event && program === 'keepalived')!
     const ratio = row.program === 'holdfast' ? (row.associateMs.p50 / peer.associateMs.p50).toFixed(3) : ''
     return [
-      ...[events[row.event], row.program, String(row.rounds), three(row.firstRequestMs), three(row.associateMs)],
-      ...[row.confirmMs === null ? '–' : three(row.confirmMs), `${row.warm} of ${row.rounds}`, ratio],
+      ...[events[row.event], row.program, String(row.rounds), four(row.firstRequestMs), four(row.associateMs)],
+      ...[row.confirmMs === null ? '–' : four(row.confirmMs), `${row.warm} of ${row.rounds}`, ratio],
     ]
   })
   const head = [
@@ -93,20 +93,20 @@ function describe(found: readonly Summary[]): string {
     'rounds',
     'first request',
     'AssociateAddress',
-    'decided',
+    'confirm',
     'warm',
     'ratio',
   ]
   const cells = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`)
   const lines = found.flatMap(({ event, besidesMs }) =>
-    besidesMs === null ? [] : [`Without \`confirm\`, the first request after "${events[event]}": ${three(besidesMs)}.`],
+    besidesMs === null ? [] : [`Without \`confirm\`, the first request after "${events[event]}": ${four(besidesMs)}.`],
   )
   return [...cells, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n')
 }
 
 const legend = [
   'From the new active router’s first advertisement, as a tap on the client’s wire reads it, until EC2 has the first byte',
-  'of the first request of the move, and of AssociateAddress; p50 / p90 / max in ms. Holdfast: agent, control, EC2, where',
+  'of the first request of the move, and of AssociateAddress; least / p50 / p90 / max in ms. Holdfast: agent, control, EC2, where',
   'control looks (DescribeAddresses) before it writes. keepalived: a notify_master script that calls the AWS CLI. The same',
   'strict EC2 on the lab’s switch for both: no TLS and no distance, which an EC2 of AWS would add to both alike.',
   '',
@@ -126,7 +126,8 @@ function conditions(): string {
     `\`npm run bench:cloud\` at ${commit.trim()}:`,
     `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, Linux ${release()}, Node ${process.version},`,
     `keepalived ${version}, ${cli}. VRRPv3, an advertisement each 100 ms, both in real time.`,
-    `Only ratios mean anything elsewhere. Load average at the end: ${loadavg()[0]!.toFixed(1)}, other work included.`,
+    `Only ratios mean anything elsewhere. Load average at the end: ${loadavg()[0]!.toFixed(1)}, other work included;`,
+    `all of the bench, both programs and their scripts, with nice ${getPriority()}.`,
     '',
   ].join('\n')
 }
