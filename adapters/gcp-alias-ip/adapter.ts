@@ -13,7 +13,7 @@
  * fails as a conflict, in Google's words.
  *
  * An operation takes seconds to half a minute. One that is not done within the time of a call is `unknown`, and
- * observed: `maxInFlightMs` is what the slowest were seen to take.
+ * observed; `maxInFlightMs` is a generous guess.
  */
 import { z } from 'zod'
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
