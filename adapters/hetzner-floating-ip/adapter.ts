@@ -4,7 +4,7 @@
  *   observe    GET  /floating_ips/{id}                            which server, or none
  *   apply      POST /floating_ips/{id}/actions/assign {server}    accepted: an action, which runs for a second or two
  *              GET  /actions/{id}                                 until it has ended, or the time of the call has
- *   preflight  GET  /floating_ips/{id}, /servers/{id} of each target
+ *   preflight  GET  /floating_ips/{id}, /servers/{id} of each target, and whether all are in one network zone
  *
  * It moves from one server to another in one step. Nothing in the API makes that conditional: the last writer wins.
  * The servers must have the address configured already, since Hetzner Cloud only routes it.
@@ -47,7 +47,12 @@ export function createHetznerFloatingIp(
   }
 }
 
-type Address = { readonly ip: string; readonly server: number | null; readonly blocked?: boolean | undefined }
+type Address = {
+  readonly ip: string
+  readonly server: number | null
+  readonly blocked?: boolean | undefined
+  readonly home_location?: { readonly network_zone: string } | undefined
+}
 
 async function read({ api, config }: Binding, span: Span): Promise<Value<Address> | Failure> {
   const path = `/floating_ips/${config.floatingIpId}`
@@ -103,6 +108,7 @@ type Said = { readonly code: string; readonly message: string }
 async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
   const { api, config, targets, options } = binding
   const address = await read(binding, spanOf(signal, options.callTimeoutMs))
+  const zone = address.kind === 'value' ? address.value.home_location?.network_zone : undefined
   const findings = [
     findingOf(`GET floating_ips/${config.floatingIpId}`, address, ({ ip, blocked }) => {
       return blocked === true ? `${ip} is blocked by Hetzner: write to their support` : null
@@ -111,8 +117,13 @@ async function preflight(binding: Binding, signal: AbortSignal): Promise<readonl
   for (const [node, { serverId }] of Object.entries(targets)) {
     const span = spanOf(signal, options.callTimeoutMs)
     const server = await call(api, { method: 'GET', path: `/servers/${serverId}` }, serverSchema, span)
-    findings.push(findingOf(`GET servers/${serverId} (${node})`, server))
+    findings.push(findingOf(`GET servers/${serverId} (${node})`, server, (found) => elsewhere(zone, found.zone)))
   }
   const message = 'a token that may only read shows it at the first move: it must be one with Read & Write'
   return [...findings, { check: `POST floating_ips/${config.floatingIpId}/actions/assign`, result: 'untried', message }]
+}
+
+function elsewhere(zone: string | undefined, own: string | null): string | null {
+  if (zone === undefined || own === null || zone === own) return null
+  return `the server is in ${own}, and the address in ${zone}: an address does not leave its network zone`
 }

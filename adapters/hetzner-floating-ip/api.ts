@@ -5,6 +5,8 @@ import { type Api, bearer, refusalBy, saidIn } from '../rest/api.ts'
 import { readSecret } from '../secret.ts'
 import type { HetznerFloatingIpConfig } from './schema.ts'
 
+const locationSchema = z.object({ network_zone: z.string() })
+
 export const floatingIpSchema = z.object({
   floating_ip: z.object({
     id: z.int(),
@@ -12,10 +14,22 @@ export const floatingIpSchema = z.object({
     type: z.enum(['ipv4', 'ipv6']),
     server: z.int().nullable(),
     blocked: z.boolean().optional(),
+    home_location: locationSchema.optional(),
   }),
 })
 
-export const serverSchema = z.object({ server: z.object({ id: z.int(), name: z.string() }) })
+/** Where a server is stands in its location, and in answers of before that in its data centre. */
+export const serverSchema = z
+  .object({
+    server: z.object({
+      id: z.int(),
+      location: locationSchema.nullish(),
+      datacenter: z.object({ location: locationSchema }).nullish(),
+    }),
+  })
+  .transform(({ server: { location, datacenter } }) => ({
+    zone: location?.network_zone ?? datacenter?.location.network_zone ?? null,
+  }))
 
 export const actionSchema = z.object({
   action: z.object({

@@ -3,6 +3,7 @@
  *
  *   POST /floating_ips/{id}/actions/assign   201 and a running action, which takes effect when it ends
  *   while it runs, the address and the server are locked: 423
+ *   an address does not leave its network zone: 422
  *   a token that may only read is refused for anything else; no token, or a wrong one, for everything
  */
 import { z } from 'zod'
@@ -20,9 +21,12 @@ export type FloatingIp = {
 
 type Action = Job & { readonly floatingIp: number; readonly server: number }
 
+/** `zone`: its network zone. Default: that of all addresses. */
+export type Server = { readonly id: number; readonly name: string; readonly zone?: string }
+
 export type HetznerState = {
   readonly floatingIps: readonly FloatingIp[]
-  readonly servers: readonly { readonly id: number; readonly name: string }[]
+  readonly servers: readonly Server[]
   readonly jobs: readonly Action[]
 }
 
@@ -74,6 +78,12 @@ function restOf(options: HetznerOptions): Rest<HetznerState> {
   }
 }
 
+const zoneOfAddresses = 'eu-central'
+
+function locationIn(network_zone: string): object {
+  return { id: 1, name: 'fsn1', network_zone }
+}
+
 const getFloatingIp: Route<HetznerState> = {
   action: 'GET floating_ips',
   method: 'GET',
@@ -81,7 +91,7 @@ const getFloatingIp: Route<HetznerState> = {
   perform: (state, { params, now }) => {
     const found = settled(state, now).floatingIps.find(({ id }) => id === Number(params.id))
     if (found === undefined) return { reply: refuse('not_found', `floating IP with ID '${params.id}' not found`) }
-    const more = { name: `ip-${found.id}`, description: null, dns_ptr: [], home_location: { id: 1, name: 'fsn1' } }
+    const more = { name: `ip-${found.id}`, description: null, dns_ptr: [], home_location: locationIn(zoneOfAddresses) }
     return { reply: json(200, { floating_ip: { blocked: false, ...found, ...more, labels: {} } }) }
   },
 }
@@ -93,7 +103,9 @@ const getServer: Route<HetznerState> = {
   perform: (state, { params }) => {
     const found = state.servers.find(({ id }) => id === Number(params.id))
     if (found === undefined) return { reply: refuse('not_found', `server with ID '${params.id}' not found`) }
-    return { reply: json(200, { server: { ...found, status: 'running' } }) }
+    const { id, name, zone = zoneOfAddresses } = found
+    const datacenter = { id: 1, name: 'dc1', location: locationIn(zone) }
+    return { reply: json(200, { server: { id, name, status: 'running', datacenter } }) }
   },
 }
 
@@ -119,8 +131,12 @@ function assign(options: JobOptions): Route<HetznerState> {
       const { server } = body as { server: number }
       const address = state.floatingIps.find(({ id }) => id === Number(params.id))
       if (address === undefined) return { reply: refuse('not_found', `floating IP with ID '${params.id}' not found`) }
-      if (!state.servers.some(({ id }) => id === server)) {
+      const found = state.servers.find(({ id }) => id === server)
+      if (found === undefined) {
         return { reply: refuse('invalid_input', `invalid input in field 'server': server ${server} not found`) }
+      }
+      if ((found.zone ?? zoneOfAddresses) !== zoneOfAddresses) {
+        return { reply: refuse('invalid_input', "invalid input in field 'server': another network zone") }
       }
       const running = state.jobs.find((action) => {
         return !action.isOver && (action.floatingIp === address.id || action.server === server)

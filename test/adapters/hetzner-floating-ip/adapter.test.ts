@@ -107,6 +107,11 @@ test('preflight asks for all that a move names, and changes nothing', async () =
     servers: state.servers.filter(({ id }) => id !== 43),
   }))
   expect((await results()).map(([, result]) => result)).toEqual(['failed', 'passed', 'failed', 'untried'])
+  cloud.setOutOfBand((state) => ({ ...state, servers: [{ id: 43, name: 'n2', zone: 'us-east' }] }))
+  expect((await adapter.preflight(signal))[2]).toMatchObject({
+    result: 'failed',
+    message: expect.stringMatching(/us-east/),
+  })
   cloud.faults.add({ kind: 'error', code: 'unavailable' })
   expect((await results()).map(([, result]) => result)).toEqual(['untried', 'untried', 'untried', 'untried'])
   expect(cloud.requests.filter(({ action }) => !action.startsWith('GET '))).toEqual([])

@@ -14,7 +14,7 @@ beforeEach(async () => {
       { id: 1, ip: '203.0.113.10', type: 'ipv4', server: null },
       { id: 2, ip: '2001:db8::', type: 'ipv6', server: 42 },
     ],
-    servers: [42, 43].map((id) => ({ id, name: `s${id}` })),
+    servers: [...[42, 43].map((id) => ({ id, name: `s${id}` })), { id: 44, name: 's44', zone: 'us-east' }],
     tokens: [{ token: 'rw' }, { token: 'ro', readOnly: true }],
     jobMs: 1_000,
     ...{ timers, clock: clockOf(timers) },
@@ -57,6 +57,7 @@ test('an assignment is an action, which takes effect when it ends, and locks unt
 
 test.each([
   ['an unknown server', assign, { server: 7 }, 422],
+  ['a server of another zone', assign, { server: 44 }, 422],
   ['a server by name', assign, { server: 's42' }, 422],
   ['more than is asked for', assign, { server: 42, force: true }, 422],
   ['an unknown address', '/floating_ips/9/actions/assign', { server: 42 }, 404],
