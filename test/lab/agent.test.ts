@@ -237,13 +237,13 @@ describeWith(timedLab, 'many virtual routers on one interface', () => {
       await (holder(i) === 'n1' ? n1 : n2).untilState('active', 30_000, name)
     for (const [i, { name, address }] of services.entries()) {
       await made.untilHeldBy(address, [holder(i)])
-      expect((holder(i) === 'n1' ? n2 : n1).state(name)).toBe('backup')
+      await (holder(i) === 'n1' ? n2 : n1).untilState('backup', 30_000, name)
     }
     await made.cableOut('n1')
     for (const { name, address } of services) {
       await n2.untilState('active', 30_000, name)
       await made.untilHeldBy(address, ['n2'])
-      expect(n1.state(name)).toBe('fault')
+      await n1.untilState('fault', 30_000, name)
     }
     await made.cableIn('n1')
     for (const [i, { name, address }] of services.entries()) {
