@@ -1,15 +1,14 @@
 /** What the bindings of all EC2 adapters are configured with alike, and what follows from it. Light: no SDK here. */
 import { z } from 'zod'
 import type { Budget, Permission } from '../adapter.ts'
+import { plainUrl } from '../url.ts'
 
 export const regionSchema = z
   .string()
   .regex(/^[a-z0-9-]+$/, 'a region is like eu-west-1')
   .describe('the region all of it is in: eu-west-1')
 
-export const endpointSchema = z
-  .url({ protocol: /^https?$/, error: 'an endpoint is a URL like http://127.0.0.1:5000' })
-  .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'an endpoint holds no user name or password')
+export const endpointSchema = plainUrl('an endpoint is a URL like http://127.0.0.1:5000')
   .optional()
   .describe("another EC2 than AWS's own for the region: a VPC endpoint, or a local one")
 

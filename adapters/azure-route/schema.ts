@@ -1,8 +1,10 @@
 /** What an `azure-route` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { baseUrl } from '../bearer/fields.ts'
 import { secretSchema } from '../secret.ts'
+import { baseUrl } from '../url.ts'
+
+const endpoint = baseUrl('https://api.example.com')
 
 const name = /^[A-Za-z0-9_]([A-Za-z0-9_.()-]{0,88}[A-Za-z0-9_()-])?$/
 
@@ -18,8 +20,8 @@ const configSchema = z
     tenant: z.guid('a tenant is like 00000000-0000-0000-0000-000000000000').optional().describe("the client's tenant"),
     clientId: z.guid('a client id is like a tenant').optional().describe('the client, or one of several identities'),
     clientSecret: secretSchema.optional(),
-    endpoint: baseUrl.optional().describe("another Resource Manager than the public cloud's"),
-    tokenEndpoint: baseUrl.optional().describe('another token endpoint, or another metadata server'),
+    endpoint: endpoint.optional().describe("another Resource Manager than the public cloud's"),
+    tokenEndpoint: endpoint.optional().describe('another token endpoint, or another metadata server'),
   })
   .refine(({ tenant, clientId, clientSecret }) => {
     return clientSecret === undefined ? tenant === undefined : tenant !== undefined && clientId !== undefined

@@ -2,13 +2,14 @@
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
 import { secretSchema } from '../secret.ts'
+import { plainUrl } from '../url.ts'
 
 /** Where something answers, and nothing of what it is asked. */
 const originSchema = (what: string) =>
-  z
-    .url({ protocol: /^https?$/, error: `${what} is a URL like https://www.example.com` })
-    .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), `${what} holds no user name or password`)
-    .refine((value) => !/[?#]/.test(value), `${what} ends before a question mark or a #`)
+  plainUrl(`${what} is a URL like https://www.example.com`, what).refine(
+    (value) => !/[?#]/.test(value),
+    `${what} ends before a question mark or a #`,
+  )
 
 const hostSchema = z
   .string()

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Budget } from '../adapter.ts'
 import { secretSchema } from '../secret.ts'
+import { plainUrl } from '../url.ts'
 
 /** An identifier as Cloudflare's dashboard and API show them. */
 export function idSchema(what: string): z.ZodString {
@@ -10,9 +11,7 @@ export function idSchema(what: string): z.ZodString {
 
 export const connectionShape = {
   token: secretSchema.describe('an API token, by the place where it is found'),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'an endpoint is a URL like http://127.0.0.1:5000/client/v4' })
-    .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'an endpoint holds no user name or password')
+  endpoint: plainUrl('an endpoint is a URL like http://127.0.0.1:5000/client/v4')
     .optional()
     .describe("another API than Cloudflare's own, with its path"),
 }

@@ -1,8 +1,10 @@
 /** What a `gcp-alias-ip` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { baseUrl } from '../bearer/fields.ts'
 import { secretSchema } from '../secret.ts'
+import { baseUrl } from '../url.ts'
+
+const endpoint = baseUrl('https://api.example.com')
 
 const configSchema = z.strictObject({
   project: z
@@ -16,8 +18,8 @@ const configSchema = z.strictObject({
     .optional()
     .describe("the secondary range of the subnet that the address is of; without it, the subnet's primary range"),
   credentials: secretSchema.optional(),
-  endpoint: baseUrl.optional().describe("another Compute Engine API than Google's: a private or a local one"),
-  tokenEndpoint: baseUrl.optional().describe("another token endpoint than the key's own, or another metadata server"),
+  endpoint: endpoint.optional().describe("another Compute Engine API than Google's: a private or a local one"),
+  tokenEndpoint: endpoint.optional().describe("another token endpoint than the key's own, or another metadata server"),
 })
 
 const name = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/

@@ -1,8 +1,10 @@
 /** What a `gcp-route` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { baseUrl } from '../bearer/fields.ts'
 import { secretSchema } from '../secret.ts'
+import { baseUrl } from '../url.ts'
+
+const endpoint = baseUrl('https://api.example.com')
 
 const name = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 
@@ -20,8 +22,8 @@ const configSchema = z.strictObject({
     .optional()
     .describe('network tags of the instances that the route is for; without them, all'),
   credentials: secretSchema.optional(),
-  endpoint: baseUrl.optional().describe("another Compute Engine API than Google's: a private or a local one"),
-  tokenEndpoint: baseUrl.optional().describe("another token endpoint than the key's own, or another metadata server"),
+  endpoint: endpoint.optional().describe("another Compute Engine API than Google's: a private or a local one"),
+  tokenEndpoint: endpoint.optional().describe("another token endpoint than the key's own, or another metadata server"),
 })
 
 const targetSchema = z.strictObject({

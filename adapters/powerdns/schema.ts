@@ -4,12 +4,11 @@ import type { AdapterSchema } from '../adapter.ts'
 import { dnsNameSchema, isWithin } from '../dns/names.ts'
 import { dnsTargetSchema } from '../dns/records.ts'
 import { placeName, secretSchema } from '../secret.ts'
+import { plainUrl } from '../url.ts'
 
 const configSchema = z
   .strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'a URL is like http://127.0.0.1:8081' })
-      .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'a URL holds no user name or password')
+    url: plainUrl('a URL is like http://127.0.0.1:8081', 'a URL')
       .refine((value) => !/[?#]/.test(value), 'a URL of an API has no query (?...) and no fragment (#...)')
       .describe('where the API is; the key travels with each call, so use https beyond the machine itself'),
     key: secretSchema.describe('where the API key is found'),

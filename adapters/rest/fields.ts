@@ -1,15 +1,10 @@
 /** Fields that the configurations of several providers have. */
 import { z } from 'zod'
+import { baseUrl } from '../url.ts'
 
 /** Another API than the provider's own, without a slash at its end. */
 export function endpointSchema(provider: string, own: string) {
-  return z
-    .url({ protocol: /^https?$/, error: `an endpoint is a URL like ${own}` })
-    .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'an endpoint holds no user name or password')
-    .refine((value) => !/[?#]/.test(value), 'an endpoint has no query and no fragment')
-    .transform((value) => value.replace(/\/+$/, ''))
-    .default(own)
-    .describe(`another API than ${provider}'s own`)
+  return baseUrl(own).default(own).describe(`another API than ${provider}'s own`)
 }
 
 /** Of either family, in its one form. */

@@ -4,6 +4,7 @@ import type { AdapterSchema, Permission } from '../adapter.ts'
 import { epochRecordName } from '../dns/epoch-record.ts'
 import { dnsNameSchema } from '../dns/names.ts'
 import { dnsTargetSchema, recordTypes } from '../dns/records.ts'
+import { plainUrl } from '../url.ts'
 
 const configSchema = z.strictObject({
   hostedZoneId: z
@@ -22,9 +23,7 @@ const configSchema = z.strictObject({
     .regex(/^[a-z0-9-]+$/, 'a region is like us-east-1')
     .default('us-east-1')
     .describe('where Route 53 is: as it is, except in China (cn-northwest-1) and GovCloud (us-gov-west-1)'),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'an endpoint is a URL like http://127.0.0.1:5000' })
-    .refine((value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value), 'an endpoint holds no user name or password')
+  endpoint: plainUrl('an endpoint is a URL like http://127.0.0.1:5000')
     .optional()
     .describe("another Route 53 than AWS's own"),
 })

@@ -3,13 +3,11 @@ import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
 import { dataSchema } from '../data.ts'
 import { placeName, secretSchema } from '../secret.ts'
+import { hasNoLogin } from '../url.ts'
 
 const receiverUrl = z
   .url({ protocol: /^https?$/, error: 'a receiver is a URL like https://receiver.example.com/holdfast' })
-  .refine(
-    (value) => !/^[a-z]+:\/\/[^/?#]*@/i.test(value),
-    'a URL holds no user name or password: deliveries are signed',
-  )
+  .refine(hasNoLogin, 'a URL holds no user name or password: deliveries are signed')
   .refine((value) => !value.includes('#'), 'a URL that is called has no fragment (#...)')
 
 const configSchema = z
