@@ -12,7 +12,6 @@ import { z } from 'zod'
 import type { Adapter, AdapterInput, Failure, Finding, Observation, Outcome } from '../adapter.ts'
 import { azureBearer } from '../azure/token.ts'
 import type { Asked, Bearer } from '../bearer/bearer.ts'
-import { pauseFor } from '../bearer/pause.ts'
 import {
   type FailureKind,
   failure,
@@ -24,6 +23,7 @@ import {
   timedOut,
 } from '../failures.ts'
 import { type Answer, callMs, jsonOf } from '../http.ts'
+import { type Pause, pauseFor } from '../pause.ts'
 import type { AzureRouteConfig, AzureRouteTarget } from './schema.ts'
 
 type Options = { readonly callTimeoutMs?: number; readonly pause?: typeof pauseFor }
@@ -32,7 +32,7 @@ type Binding = AdapterInput<AzureRouteConfig, AzureRouteTarget> & {
   readonly bearer: Bearer
   readonly endpoint: string
   readonly timeoutMs: number
-  readonly pause: typeof pauseFor
+  readonly pause: Pause
 }
 
 const provider = 'Azure'

@@ -84,8 +84,7 @@ async function apply({ api, config, targets, options }: Binding, { node }: Move,
   if (called.kind !== 'value') return called
   const { id } = called.value.action
   const look = async () => progressOf(await call(api, { method: 'GET', path: `/v2/actions/${id}` }, actionSchema, span))
-  const first = progressOf(called)
-  return first.kind === 'running' ? outcomeOf(look, span, options.pause) : (first as Outcome)
+  return outcomeOf(progressOf(called), look, { span, pause: options.pause })
 }
 
 function progressOf(called: Value<{ readonly action: { readonly status: string } }> | Failure): Progress {

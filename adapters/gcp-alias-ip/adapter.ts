@@ -17,15 +17,15 @@
  */
 import { z } from 'zod'
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { pauseFor } from '../bearer/pause.ts'
 import { givenUp, noTarget, timedOut } from '../failures.ts'
 import { type Compute, callCompute, computeUrl, finish, operationSchema } from '../google/compute.ts'
 import { googleBearer } from '../google/token.ts'
 import { callMs } from '../http.ts'
+import { type Pause, pauseFor } from '../pause.ts'
 import { aliasOf, fits } from './range.ts'
 import type { GcpAliasIpConfig, GcpAliasIpTarget } from './schema.ts'
 
-type Options = { readonly callTimeoutMs?: number; readonly pause?: Compute['pause'] }
+type Options = { readonly callTimeoutMs?: number; readonly pause?: Pause }
 
 type Binding = AdapterInput<GcpAliasIpConfig, GcpAliasIpTarget> & {
   readonly compute: Compute

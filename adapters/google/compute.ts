@@ -11,13 +11,14 @@ import type { Failure } from '../adapter.ts'
 import type { Bearer } from '../bearer/bearer.ts'
 import { type FailureKind, failure, harmless, kindOfStatus, strangeAnswer } from '../failures.ts'
 import { type Answer, jsonOf } from '../http.ts'
+import type { Pause } from '../pause.ts'
 
 export type Compute = {
   readonly bearer: Bearer
   /** Up to and including `/projects/P`. */
   readonly base: string
   /** Between two looks at an operation. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly pause: Pause
 }
 
 export const computeUrl = 'https://compute.googleapis.com/compute/v1'

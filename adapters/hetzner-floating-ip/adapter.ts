@@ -84,12 +84,11 @@ async function apply({ api, config, targets, options }: Binding, { node }: Move,
     span,
   )
   if (called.kind !== 'value') return called
-  const first = progressOf(called)
   const { id } = called.value.action
   const look = async () => {
     return progressOf(await call(api, { method: 'GET', path: `/actions/${id}` }, actionSchema, span))
   }
-  return first.kind === 'running' ? outcomeOf(look, span, options.pause) : (first as Outcome)
+  return outcomeOf(progressOf(called), look, { span, pause: options.pause })
 }
 
 function progressOf(

@@ -68,8 +68,7 @@ async function apply({ api, path, targets, options }: Binding, { node }: Move, s
   if (called.kind !== 'value') return called
   const task = `${path}/task/${called.value.taskId}`
   const look = async () => progressOf(await call(api, { method: 'GET', path: task }, taskSchema, span))
-  const first = progressOf(called)
-  return first.kind === 'running' ? outcomeOf(look, span, options.pause) : (first as Outcome)
+  return outcomeOf(progressOf(called), look, { span, pause: options.pause })
 }
 
 type Task = { readonly status: string; readonly comment?: string | null | undefined }

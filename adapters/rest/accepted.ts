@@ -8,12 +8,11 @@
  */
 import type { Outcome } from '../adapter.ts'
 import { givenUp } from '../failures.ts'
+import { type Pause, pauseFor } from '../pause.ts'
 import { leftOf, type Span } from './api.ts'
 
 /** `unclear`: the provider could not be asked. */
 export type Progress = { readonly kind: 'running' } | { readonly kind: 'unclear' } | Outcome
-
-export type Pause = (ms: number, signal: AbortSignal) => Promise<void>
 
 /** What an adapter may be made with besides its configuration. Defaults: `callMs`, and a pause that lasts. */
 export type Options = { readonly callTimeoutMs?: number; readonly pause?: Pause }
@@ -23,32 +22,20 @@ const pauses = [250, 500, 1_000] as const
 /** What a question may take, in milliseconds: with less left, none is asked. */
 const questionMs = 1_000
 
-/** Asks by `look` until it is no longer running, or there is no time left. */
-export async function outcomeOf(look: () => Promise<Progress>, span: Span, pause: Pause = wait): Promise<Outcome> {
-  for (let asked = 0; ; asked++) {
+/** The end of a write that is at `first`: asks by `look` until it is no longer running, or there is no time left. */
+export async function outcomeOf(
+  first: Progress,
+  look: () => Promise<Progress>,
+  { span, pause = pauseFor }: { readonly span: Span; readonly pause?: Pause | undefined },
+): Promise<Outcome> {
+  let progress = first
+  for (let asked = 0; progress.kind === 'running'; asked++) {
     const ms = pauses[Math.min(asked, pauses.length - 1)]!
     if (leftOf(span) < ms + questionMs) return { kind: 'done' }
     await pause(ms, span.signal)
     if (span.signal.aborted) return givenUp
-    const progress = await look()
+    progress = await look()
     if (span.signal.aborted) return givenUp
-    if (progress.kind === 'unclear') return { kind: 'done' }
-    if (progress.kind !== 'running') return progress
   }
-}
-
-/** Ends early when `signal` aborts. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const ended = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', ended)
-      resolve()
-    }, ms)
-    if (signal.aborted) ended()
-    else signal.addEventListener('abort', ended, { once: true })
-  })
+  return progress.kind === 'unclear' ? { kind: 'done' } : progress
 }

@@ -1,5 +1,8 @@
 /** A wait between two looks at something that takes its time. */
 
+/** How it is waited: tests that own the time have another. */
+export type Pause = (ms: number, signal: AbortSignal) => Promise<void>
+
 /** Ends early when `signal` aborts. */
 export function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
