@@ -65,7 +65,10 @@ const directions: { who: RegExp; may: RegExp }[] = [
     may: /^(zod$|yaml$|hono|@hono\/zod-openapi|control\/(?!node\/|worker\/|cli\/)|adapters\/(adapter|registry)\.ts$)/,
   },
   { who: /^adapters\/registry\.ts$/, may: /^(zod$|adapters\/)/ },
-  { who: /^adapters\/(adapter|memory|failures|documentation|data|pause|url)\.ts$/, may: /^(zod$|adapters\/adapter\.ts$)/ },
+  {
+    who: /^adapters\/(adapter|memory|failures|documentation|data|pause|url)\.ts$/,
+    may: /^(zod$|adapters\/adapter\.ts$)/,
+  },
   { who: /^adapters\/(http|secret)\.ts$/, may: /^(zod$|#runtime\/|adapters\/(adapter|failures)\.ts$)/ },
   { who: /^adapters\/runtime\//, may: /^(node:|undici$|adapters\/(secret|runtime\/(found|program))\.ts$)/ },
   {

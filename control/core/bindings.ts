@@ -33,12 +33,11 @@ export type BindingsInput = {
 }
 
 export type Bindings = {
-  names(): readonly string[]
   all(): readonly (Pick<BindingConfig, 'name' | 'adapter' | 'drift' | 'after'> & { readonly binding: Binding })[]
   /** What is stored of a binding with a new owner: it is still to follow, unless it is frozen. */
   intended(): readonly Intended[]
-  /** An operator has seen what somebody else did. Those that were left alone, which now follow again. */
-  acknowledge(): readonly string[]
+  /** An operator has seen what somebody else did: those that were left alone follow again. */
+  acknowledge(): void
   /** Takes on a configuration. A binding that is the same in both goes on undisturbed. */
   become(declared: Declared): void
   /** Looks at every binding that has not been looked at yet. */
@@ -73,16 +72,13 @@ export function createBindings(given: BindingsInput): Bindings {
     },
   }
   return {
-    names: () => [...bound.keys()],
     intended: () =>
       [...bound.values()].map(({ config: { name, drift }, driver }) => {
         const isFrozen = drift === 'freeze' && driver.binding().left !== null
         return { name, state: isFrozen ? 'drifted' : 'pending' }
       }),
     acknowledge: () => {
-      const left = [...bound.values()].filter(({ driver }) => driver.binding().left !== null)
-      for (const { driver } of left) driver.feed({ kind: 'acknowledged' })
-      return left.map(({ config }) => config.name)
+      for (const { driver } of bound.values()) driver.feed({ kind: 'acknowledged' })
     },
     all: () =>
       [...bound.values()].map(({ config: { name, adapter, drift, after }, driver }) => {
