@@ -14,6 +14,7 @@ import type { Backlog } from './backlog.ts'
 import { createDriver, type Driver, type Said } from './binding-driver.ts'
 import type { Budgets } from './budgets.ts'
 import type { Intended } from './change.ts'
+import { earliest } from './deadlines.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 
 export type BindingsInput = {
@@ -124,12 +125,7 @@ export function createBindings(given: BindingsInput): Bindings {
         const { state, wanted } = driver.binding()
         return state === 'settled' && wanted?.epoch === epoch
       }),
-    deadline: () => {
-      const due = [...bound.values()]
-        .flatMap(({ driver, waitsUntil }) => [driver.deadline(), waitsUntil])
-        .filter((at) => at !== null)
-      return due.length === 0 ? null : Math.min(...due)
-    },
+    deadline: () => earliest([...bound.values()].flatMap(({ driver, waitsUntil }) => [driver.deadline(), waitsUntil])),
     tick: (now) => {
       for (const { driver } of bound.values()) {
         const due = driver.deadline()

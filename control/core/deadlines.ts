@@ -67,3 +67,9 @@ function pop<Key>(heap: Entry<Key>[]): void {
   }
   heap[at] = last
 }
+
+/** The first of those that there are; null when there is none. */
+export function earliest(deadlines: readonly (number | null)[]): number | null {
+  const due = deadlines.filter((at) => at !== null)
+  return due.length === 0 ? null : Math.min(...due)
+}

@@ -9,6 +9,7 @@ import type { BindingConfig } from '../config/service-config.ts'
 import type { AuditEvent } from '../decision.ts'
 import { messageOf } from '../message-of.ts'
 import type { Budgets } from './budgets.ts'
+import { earliest } from './deadlines.ts'
 import type { ClusterPorts } from './ports.ts'
 
 export type Preflight = {
@@ -76,10 +77,7 @@ export function createPreflights(input: PreflightsInput): Preflights {
       for (const trial of former) if (!trials.includes(trial)) trial.running?.abort.abort()
     },
     of: (binding) => trials.find(({ name }) => name === binding)?.last ?? null,
-    deadline: () => {
-      const due = trials.map(({ running, dueAt }) => running?.stopAt ?? dueAt)
-      return due.length === 0 ? null : Math.min(...due)
-    },
+    deadline: () => earliest(trials.map(({ running, dueAt }) => running?.stopAt ?? dueAt)),
     tick: (now) => {
       for (const trial of trials) {
         if (trial.running !== null && now >= trial.running.stopAt) trial.running.abort.abort()

@@ -14,6 +14,7 @@
 
 import type { ProbeConfig, ServiceConfig } from '../config/service-config.ts'
 import type { ServiceEvent } from '../decision.ts'
+import { earliest } from './deadlines.ts'
 import { count, type Health, unknownHealth } from './health.ts'
 import { forgetPlaces, type KeptPlace, keepPlaces, recallPlaces, sameProbe } from './kept-places.ts'
 import type { ClusterPorts } from './ports.ts'
@@ -97,10 +98,7 @@ export function createProbes(input: ProbesInput): Probes {
       places = wanted
     },
     verdicts: () => verdictsOf(places),
-    deadline: () => {
-      const due = places.map((place) => deadlineOf(input, place))
-      return due.length === 0 ? null : Math.min(...due)
-    },
+    deadline: () => earliest(places.map((place) => deadlineOf(input, place))),
     tick: (now) => {
       for (const place of places) if (now >= deadlineOf(input, place)) advance(work, place, now)
     },

@@ -27,6 +27,7 @@ import { type Backlog, createBacklog } from './backlog.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import type { Budgets } from './budgets.ts'
 import { changeOf } from './change.ts'
+import { earliest } from './deadlines.ts'
 import type { ClusterPorts, Declared } from './ports.ts'
 import { createPreflights, type Preflight, type Preflights } from './preflights.ts'
 import { createProbes, type Probes } from './probes.ts'
@@ -368,16 +369,14 @@ function deadline({
   unvouched,
 }: Work): number | null {
   const mine = deadlineOf(decision, unvouched)
-  const all = [
+  return earliest([
     mine === null ? null : Math.max(mine, notBefore),
     unheard.isEmpty() ? null : notBefore,
     backlog.deadline(),
     bindings.deadline(),
     preflights.deadline(),
     probes.deadline(),
-  ]
-  const due = all.filter((at) => at !== null)
-  return due.length === 0 ? null : Math.min(...due)
+  ])
 }
 
 function tick(work: Work, at: Moment): void {

@@ -3,35 +3,23 @@ import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createCloudflareDns } from '../../../adapters/cloudflare-dns/adapter.ts'
 import { cloudflareDnsSchema } from '../../../adapters/cloudflare-dns/schema.ts'
-import { type DnsTarget, recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
+import { recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
 import { type Cloudflare, type CloudflareOptions, createCloudflare } from '../../../infra/lab/clouds/cloudflare.ts'
 import { labToken } from '../../../infra/lab/clouds/cloudflare-access.ts'
 import type { CloudflareRecord } from '../../../infra/lab/clouds/cloudflare-dns-rules.ts'
 import type { CaseFault, Place, World } from '../adapter-cases.ts'
+import { addresses, mixed, names, type Targets, vip } from '../dns/targets.ts'
 import { createManualTimers } from '../manual-timers.ts'
+
+export { addresses, mixed, names, type Targets, vip }
 
 /** Where `adapterAt` finds the token. */
 export function useLabToken(value: string = labToken.value): void {
   vi.stubEnv('CLOUDFLARE_TOKEN_UNDER_TEST', value)
 }
 
-export const names = { service: 'web', binding: 'dns' }
 export const accountId = '9a7806061c88ada191ed06f989cc3dac'
 export const zoneId = '023e105f4ecef8ad9ca31a8372d0c353'
-export const vip = 'vip.example.com'
-
-export type Targets = Readonly<Record<'n1' | 'n2' | 'foreign', DnsTarget>>
-
-export const addresses: Targets = {
-  n1: { a: ['192.0.2.11'], aaaa: ['2001:db8::11'] },
-  n2: { a: ['192.0.2.12', '192.0.2.22'] },
-  foreign: { a: ['192.0.2.99'] },
-}
-export const mixed: Targets = {
-  n1: { a: ['192.0.2.11'] },
-  n2: { cname: 'n2.example.net' },
-  foreign: { cname: 'elsewhere.example.net' },
-}
 
 export type AdapterOptions = {
   readonly targets?: Targets

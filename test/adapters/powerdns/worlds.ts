@@ -1,28 +1,19 @@
 /** The worlds of the powerdns adapter: the strict PowerDNS, which can be made to fail, and the real one. */
 import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
-import { type DnsTarget, recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
+import { recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
 import { createPowerDns } from '../../../adapters/powerdns/adapter.ts'
 import { powerdnsSchema } from '../../../adapters/powerdns/schema.ts'
 import { createPowerDnsCloud, type PowerDns, type PowerDnsOptions } from '../../../infra/lab/clouds/powerdns.ts'
 import { apiKey, type DnsServer, vip, zone } from '../../../infra/lab/dns/servers.ts'
 import type { CaseFault, Place, PlainWorld, World } from '../adapter-cases.ts'
+import { mixed, names, addresses as plainAddresses, type Targets } from '../dns/targets.ts'
 import { createManualTimers } from '../manual-timers.ts'
 
-export const names = { service: 'web', binding: 'dns' }
+export { mixed, names, type Targets }
 
-export type Targets = Readonly<Record<'n1' | 'n2' | 'foreign', DnsTarget>>
-
-export const addresses: Targets = {
-  n1: { a: ['192.0.2.11'], aaaa: ['2001:DB8:0::11'] },
-  n2: { a: ['192.0.2.12', '192.0.2.22'] },
-  foreign: { a: ['192.0.2.99'] },
-}
-export const mixed: Targets = {
-  n1: { a: ['192.0.2.11'] },
-  n2: { cname: 'n2.example.net' },
-  foreign: { cname: 'elsewhere.example.net' },
-}
+/** One address as somebody might write it: it means the same. */
+export const addresses: Targets = { ...plainAddresses, n1: { a: ['192.0.2.11'], aaaa: ['2001:DB8:0::11'] } }
 
 export type AdapterOptions = {
   readonly targets?: Targets

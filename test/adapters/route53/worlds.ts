@@ -8,14 +8,17 @@ import {
 } from '@aws-sdk/client-route-53'
 import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
-import { type DnsTarget, recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
+import { recordSetsOf, recordTypes } from '../../../adapters/dns/records.ts'
 import { createRoute53 } from '../../../adapters/route53/adapter.ts'
 import { route53Schema } from '../../../adapters/route53/schema.ts'
 import { labCredentials } from '../../../infra/lab/clouds/ec2.ts'
 import { createRoute53Cloud, type Route53, type Route53Options } from '../../../infra/lab/clouds/route53.ts'
 import type { RecordSet } from '../../../infra/lab/clouds/route53-rules.ts'
 import type { CaseFault, Place, PlainWorld, World } from '../adapter-cases.ts'
+import { addresses, mixed, names, type Targets, vip } from '../dns/targets.ts'
 import { createManualTimers } from '../manual-timers.ts'
+
+export { addresses, mixed, names, type Targets, vip }
 
 /** The standard chain finds them first here, so that no test depends on the machine it runs on. */
 export function useLabCredentials(): void {
@@ -23,23 +26,8 @@ export function useLabCredentials(): void {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', labCredentials.secretAccessKey)
 }
 
-export const names = { service: 'web', binding: 'dns' }
 export const zoneId = 'Z0LAB'
-export const vip = 'vip.example.com'
 export const ttl = 30
-
-export type Targets = Readonly<Record<'n1' | 'n2' | 'foreign', DnsTarget>>
-
-export const addresses: Targets = {
-  n1: { a: ['192.0.2.11'], aaaa: ['2001:db8::11'] },
-  n2: { a: ['192.0.2.12', '192.0.2.22'] },
-  foreign: { a: ['192.0.2.99'] },
-}
-export const mixed: Targets = {
-  n1: { a: ['192.0.2.11'] },
-  n2: { cname: 'n2.example.net' },
-  foreign: { cname: 'elsewhere.example.net' },
-}
 
 export type AdapterOptions = {
   readonly targets?: Targets
