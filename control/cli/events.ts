@@ -26,9 +26,8 @@ export async function runEventsCommand(given: Options): Promise<void> {
   if (options.follow === true) {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   }
-  const newest = limit !== undefined && options.since === undefined
   try {
-    const last = newest ? await printNewest(options, { limit, print }) : await printSince(options, { limit, print })
+    const last = await printFirst(options, { limit, print })
     // On standard error, since a mistyped name and a service without events look alike.
     if (printed === 0 && !options.json && !options.follow) process.stderr.write('holdfast: there are no such events\n')
     if (options.follow === true) await follow(options, { since: last, print, stop })
@@ -49,6 +48,17 @@ function limitOf({ limit, since, follow }: Options): number | undefined {
   if (limit === undefined) return follow === true && since === undefined ? 10 : undefined
   if (/^\d{1,9}$/.test(limit)) return Number(limit)
   throw new UsageError(`--limit ${limit} is not a number of events; write 20`)
+}
+
+/** What there is already. Returns how far that went, which is where following goes on. */
+async function printFirst(options: Asking, { limit, print }: Printing): Promise<number> {
+  const { since, follow, signal } = options
+  if (limit !== undefined && since === undefined) return printNewest(options, { limit, print })
+  if (follow !== true || since === undefined || limit !== undefined) return printSince(options, { limit, print })
+  // The stream brings what there is as well, and outlives a lost connection while it does. A control that is not there
+  // at all is said at once.
+  await newestEvent(options, signal)
+  return Number(since)
 }
 
 /** What follows `--since`, to its end or to the limit. Returns how far that went. */
