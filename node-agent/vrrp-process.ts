@@ -14,7 +14,7 @@ import { sinceBoot } from './linux/boot-clock.ts'
 import { SIGHUP, SIGINT, SIGTERM } from './linux/constants.ts'
 import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
-import { goRealtime } from './linux/realtime.ts'
+import { endRealtime, goRealtime } from './linux/realtime.ts'
 import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
 import { turn } from './perform.ts'
 import { type FromVrrp, refusedExitCode, type SaidByVrrp, type ToVrrp, type VrrpPorts } from './ports.ts'
@@ -48,6 +48,8 @@ function main(): void {
     if (!(error instanceof SystemError)) throw error
     publish({ kind: 'refused', message: describe(error) })
     process.exitCode = refusedExitCode
+  } finally {
+    endRealtime()
   }
 }
 

@@ -162,9 +162,19 @@ export function interfaceIndex(name: string): number | undefined {
 /** Puts a thread (and the threads it makes from now on) on SCHED_FIFO at `priority` (1..99). */
 export function scheduleRealtime(thread: number, priority: number): void {
   const SCHED_FIFO = 1
+  schedule(thread, SCHED_FIFO, priority)
+}
+
+/** Puts a thread back among ordinary ones. */
+export function scheduleOrdinary(thread: number): void {
+  const SCHED_OTHER = 0
+  schedule(thread, SCHED_OTHER, 0)
+}
+
+function schedule(thread: number, policy: number, priority: number): void {
   const parameter = Buffer.alloc(4)
   parameter.writeInt32LE(priority)
-  checked('sched_setscheduler', c.sched_setscheduler(thread, SCHED_FIFO, parameter))
+  checked('sched_setscheduler', c.sched_setscheduler(thread, policy, parameter))
 }
 
 /** Keeps the touched pages of a range of this process's memory from being paged out. */

@@ -7,7 +7,7 @@
  * only swap could take (the systemd unit forbids it with MemorySwapMax=0).
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { lockRange, SystemError, scheduleRealtime } from './libc.ts'
+import { lockRange, SystemError, scheduleOrdinary, scheduleRealtime } from './libc.ts'
 
 /** Above ordinary work, below the kernel's own threads (which run at 99). */
 const priority = 50
@@ -27,6 +27,20 @@ export function goRealtime(): string[] {
       'grant CAP_IPC_LOCK (systemd: AmbientCapabilities=CAP_IPC_LOCK, LimitMEMLOCK=infinity)',
     ),
   ].flat()
+}
+
+/**
+ * For a process that has nothing left to do but to end: V8 waits for its helpers then, and spins while it does. Above
+ * them, with every processor taken so, it would wait for those whom it keeps from running.
+ */
+export function endRealtime(): void {
+  const thisThread = 0
+  try {
+    scheduleOrdinary(thisThread)
+  } catch (error) {
+    // It never was real-time, or is not let go: it ends all the same, only later.
+    if (!(error instanceof SystemError)) throw error
+  }
 }
 
 function attempt(call: () => void, consequence: string, remedy: string): string[] {
