@@ -29,6 +29,8 @@ export type BindingPolicy = {
   /** The nodes that have a target. */
   readonly targets: ReadonlySet<string>
   readonly drift: DriftPolicy
+  /** How often one that has come to rest is looked at, in milliseconds: settled, left alone, or wanted by nobody. */
+  readonly restMs: number
   readonly settleMs: number
   readonly maxInFlightMs: number
 }
@@ -193,7 +195,7 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
   }
   const { wanted } = binding
   // Nobody owns the service yet; the resource was only looked at, and the provider's client warmed.
-  if (wanted === null) return stay({ ...binding, dueAt: now.ms + probeMs })
+  if (wanted === null) return stay({ ...binding, dueAt: now.ms + policy.restMs })
   if (call?.epoch !== wanted.epoch) return observe(binding)
 
   const inWindow = binding.recent !== null && now.ms - binding.recent.at <= policy.settleMs
@@ -201,7 +203,7 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
   const verdict = plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent })
   switch (verdict.kind) {
     case 'holds':
-      return settle(binding, wanted, now)
+      return settle({ policy, binding }, now)
     case 'stale':
       if (binding.unsure && now.ms - binding.recent!.at > unsureMs) {
         const known = observation as Known
@@ -229,7 +231,10 @@ or the database is an old copy; nothing is written`
   }
 }
 
-function settle(binding: Binding, wanted: Wanted, now: Instant): BindingStep {
+function settle(
+  { policy, binding }: { readonly policy: BindingPolicy; readonly binding: Binding },
+  now: Instant,
+): BindingStep {
   const late = binding.lateCheckAt !== null && binding.lateCheckAt > now.ms ? binding.lateCheckAt : null
   const next: Binding = {
     ...binding,
@@ -243,10 +248,10 @@ function settle(binding: Binding, wanted: Wanted, now: Instant): BindingStep {
     waits: false,
     agreedAt: now.ms,
     lateCheckAt: late,
-    dueAt: Math.min(late ?? Number.POSITIVE_INFINITY, now.ms + probeMs),
+    dueAt: Math.min(late ?? Number.POSITIVE_INFINITY, now.ms + policy.restMs),
   }
   if (binding.state === 'settled') return stay(next)
-  const text = `points at ${wanted.node}, read back`
+  const text = `points at ${binding.wanted?.node}, read back`
   return stay(next, { kind: 'event', name: 'binding-settled', text, detail: { attempts: binding.attempts } })
 }
 
@@ -289,7 +294,7 @@ function leave(found: Write, now: Instant): BindingStep {
   const { policy, binding, observation } = found
   const where = whereOf(observation)
   const lastError = `points at ${where ?? 'nothing'}, and is left there`
-  const next: Binding = { ...binding, state: 'drifted', left: { where }, lastError, dueAt: now.ms + probeMs }
+  const next: Binding = { ...binding, state: 'drifted', left: { where }, lastError, dueAt: now.ms + policy.restMs }
   const isKnown = binding.left !== null && binding.left.where === where
   return isKnown ? stay(next) : stay(next, driftEvent(found, policy.drift, now))
 }
@@ -350,12 +355,6 @@ function alarm(
 function describe(failure: Failure): string {
   return `${failure.code}: ${failure.message}`
 }
-
-/**
- * How often a binding that has come to rest is looked at, in milliseconds: settled, left alone, or wanted by nobody.
- * Short enough to keep the provider's connection open, so that a move is one round trip.
- */
-export const probeMs = 30_000
 
 /** How often one is looked at that will not work until a person changes something, in milliseconds. */
 const failedMs = 60_000

@@ -23,6 +23,12 @@ import type { ClusterPorts } from './ports.ts'
 
 /** How long an adapter call may take, in milliseconds. */
 const callMs = 8_000
+/**
+ * How often a binding at rest is looked at, in milliseconds. Short enough to keep the provider's connection open, so that
+ * a move is one round trip; a program that sleeps keeps none, and is woken less often.
+ */
+const restMs = 30_000
+const sleepyRestMs = 60_000
 /** How long an adapter gets to stop once it was told to. */
 const graceMs = 1_000
 
@@ -40,7 +46,7 @@ export type DriverInput = {
   /** It only looks until it is released. */
   readonly waits: boolean
   readonly budgets: Budgets
-  readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure'>
+  readonly ports: Pick<ClusterPorts, 'clock' | 'random' | 'log' | 'measure' | 'sleeps'>
   /** The epoch that is durable now; a write for any other must not leave. Null: none may. */
   presentEpoch(): number | null
   changed(before: Binding, said: readonly Said[]): void
@@ -74,7 +80,13 @@ export function createDriver(input: DriverInput): Driver {
   const { settleMs, maxInFlightMs } = input.adapter.capabilities
   const work: Work = {
     ...input,
-    policy: { targets: input.targets, drift: input.drift, settleMs, maxInFlightMs },
+    policy: {
+      targets: input.targets,
+      drift: input.drift,
+      restMs: input.ports.sleeps ? sleepyRestMs : restMs,
+      settleMs,
+      maxInFlightMs,
+    },
     binding: beginBinding(input.wanted, input.was, input.waits),
     running: null,
     turnAt: null,

@@ -106,7 +106,7 @@ function createRun(adapter: Adapter, world: World, seed: number) {
     },
   }
   const clock = { now: () => now, wall: () => new Date(now) }
-  const ports = { clock, random: random.next, log: (_: string, entry: unknown) => void said.push(entry) }
+  const ports = { clock, sleeps: false, random: random.next, log: (_: string, entry: unknown) => void said.push(entry) }
   const driver: Driver = createDriver({
     adapter: watchedAdapter,
     kind: 'matrix',

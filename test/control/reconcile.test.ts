@@ -7,11 +7,11 @@ import {
   type BindingEvent,
   beginBinding,
   type DriftPolicy,
-  probeMs,
   reconcile,
 } from '../../control/reconcile.ts'
 
 const policy = {
+  restMs: 30_000,
   targets: new Set(['n1', 'n2']),
   settleMs: 30_000,
   maxInFlightMs: 35_000,
@@ -171,9 +171,9 @@ test('a write that lands late is found by the check after its longest flight, an
   it.observed(at('n1'))
   it.applied(done)
   it.observed(at('n2'))
-  expect(it.wait()).toEqual([probeMs, 'observe'])
+  expect(it.wait()).toEqual([policy.restMs, 'observe'])
   it.observed(at('n2'))
-  expect(it.wait()).toEqual([35_000 - probeMs, 'observe'])
+  expect(it.wait()).toEqual([35_000 - policy.restMs, 'observe'])
   expect(it.observed(at('n1', 'late'))).toBe('apply n2 2 late')
   expect(it.events).toContain('drift')
   expect(it.state().state).toBe('drifted')
@@ -292,7 +292,7 @@ test('a node without a target is an alarm, not a write', () => {
 
 test('at rest it looks once a minute, and puts back what somebody else changed', () => {
   const it = settled()
-  expect(it.wait()).toEqual([probeMs, 'observe'])
+  expect(it.wait()).toEqual([policy.restMs, 'observe'])
   expect(it.observed({ kind: 'none', token: null, raw: {} })).toBe('apply n1 1 null')
   expect(it.events.at(-1)).toBe('drift')
   it.applied(done)
@@ -329,7 +329,7 @@ test('alert: what somebody else changed is said once and left there; the next mo
   expect(it.observed(foreign('eni-9'))).toBe('nothing')
   expect(it.state()).toMatchObject({ state: 'drifted', lastError: 'points at eni-9, and is left there' })
   for (let i = 0; i < 3; i++) {
-    expect(it.wait()).toEqual([probeMs, 'observe'])
+    expect(it.wait()).toEqual([policy.restMs, 'observe'])
     it.observed(foreign('eni-9'))
   }
   expect(it.events.filter((name) => name === 'drift')).toHaveLength(1)

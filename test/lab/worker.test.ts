@@ -115,7 +115,8 @@ describeWith(lab, 'control on workerd', () => {
     await worker.until(({ text }) => text.includes('"event":"binding-settled"'))
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     const from = worker.log.length
-    const idleMs = 20_000
+    // Past the trial of what a move would need, which comes within twenty seconds of the start.
+    const idleMs = 40_000
     await new Promise((resolve) => setTimeout(resolve, idleMs))
     const ran = worker.log.slice(from).map(({ text }) => /"event":"ran","by":"([\w-]+)"/.exec(text)?.[1])
     const messages = ran.filter((by) => by === 'message').length

@@ -67,7 +67,13 @@ describe.concurrent.each(chains)('8: killed $name in a move', ({ name, moments }
 })
 
 test('a control that has just started looks again when nothing of its predecessor can be on its way any more', () => {
-  const policy = { drift: 'reassert' as const, targets: new Set(['n1']), settleMs: 30_000, maxInFlightMs: 35_000 }
+  const policy = {
+    drift: 'reassert' as const,
+    restMs: 30_000,
+    targets: new Set(['n1']),
+    settleMs: 30_000,
+    maxInFlightMs: 35_000,
+  }
   const resumed = reconcile(policy, beginBinding({ node: 'n1', epoch: 7 }, 'settled'), { kind: 'resumed' }, at(1_000))
   const observation = { kind: 'node', node: 'n1', token: 'a', raw: {} } as const
   const { state } = reconcile(policy, resumed.state, { kind: 'observed', observation }, at(1_050))
