@@ -15,7 +15,7 @@ export type WorkerProcess = {
   /** What it has logged, all its lives together; it grows. */
   readonly log: readonly LogLine[]
   /** The first line from number `from` on, logged or to come, that fits. */
-  until(fits: (line: LogLine) => boolean, from?: number): Promise<LogLine>
+  until(fits: (line: LogLine) => boolean, from?: number, withinMs?: number): Promise<LogLine>
   /** SIGKILL: nothing is written, closed or said. */
   kill(): Promise<void>
   /** Again on the same disk. */
@@ -50,7 +50,7 @@ export async function startWorker(lab: Lab, options: WorkerOptions): Promise<Wor
     url: `http://${listen}`,
     outsideUrl: relay.url,
     log: log.lines,
-    until: (fits, from = 0) => log.until(fits, 30_000, from),
+    until: (fits, from = 0, withinMs = 30_000) => log.until(fits, withinMs, from),
     kill: () => program.kill(),
     restart: start,
     [Symbol.asyncDispose]: async () => {
