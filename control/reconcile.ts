@@ -1,6 +1,7 @@
 /**
  * One binding, made to follow what is wanted of it, as a function of what its adapter answered and when.
  *
+ *   settled, seen a moment ago ──a move──▶ applying: a move is one call; a fence, or the look after it, finds what changed
  *   pending ─observe─▶ equal? ──yes────────────────────────────────▶ settled ──(late check, then now and then)─┐
  *                       │ no                                            ▲                                     │
  *                       ▼                                               │ agrees                              ▼
@@ -18,7 +19,7 @@
  */
 import type { Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
 import type { Json } from './decision.ts'
-import { fingerprint, type Known, plan, type Recent, type Wanted, whereOf } from './plan.ts'
+import { fingerprint, type Known, plan, type Recent, type Verdict, type Wanted, whereOf } from './plan.ts'
 
 export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
 
@@ -33,6 +34,14 @@ export type BindingPolicy = {
   readonly restMs: number
   readonly settleMs: number
   readonly maxInFlightMs: number
+  /**
+   * How long reads may go on showing the state before a write of which nobody knows whether it happened, in
+   * milliseconds, until it is made again. Short where nothing is known of the provider: most often it did not happen,
+   * and making it twice does what making it once does.
+   */
+  readonly unsureMs: number
+  /** A write made from an old look is refused by the target where that is not as it was. */
+  readonly fenced: boolean
 }
 
 export type Call =
@@ -47,8 +56,8 @@ export type Binding = {
   readonly recent: Recent | null
   /** Nobody knows whether `recent` happened. */
   readonly unsure: boolean
-  /** What was last seen there: what `apply` is told, and where it points for people. */
-  readonly seen: { readonly where: string | null; readonly fingerprint: string } | null
+  /** What was last seen there, and when. */
+  readonly seen: { readonly observation: Known; readonly at: number } | null
   /** Writes made for the present epoch. */
   readonly attempts: number
   /** Writes made since it last agreed; the more, the longer the next one waits. */
@@ -69,8 +78,8 @@ export type Binding = {
 }
 
 export type BindingEvent =
-  /** `waits`: other bindings come first; `released` ends that. */
-  | { readonly kind: 'wanted'; readonly wanted: Wanted; readonly waits: boolean }
+  /** `waits`: other bindings come first; `released` ends that. `byAnother`: another control decided it, and may have written. */
+  | { readonly kind: 'wanted'; readonly wanted: Wanted; readonly waits: boolean; readonly byAnother?: boolean }
   | { readonly kind: 'released' }
   /** An operator has seen what somebody else did: it may be put back. */
   | { readonly kind: 'acknowledged' }
@@ -124,6 +133,11 @@ export function beginBinding(wanted: Wanted | null, was: Was = 'unsettled', wait
   }
 }
 
+/** Where it was last seen to point, for people. */
+export function placeOf({ seen }: Binding): string | null {
+  return seen === null ? null : whereOf(seen.observation)
+}
+
 /** Whether nothing is under way or wanted, so that the next look is only to see that it is still so. */
 export function isAtRest({ call, wanted, state, left, lateCheckAt }: Binding): boolean {
   return (
@@ -136,9 +150,9 @@ export function isAtRest({ call, wanted, state, left, lateCheckAt }: Binding): b
 export function reconcile(policy: BindingPolicy, binding: Binding, event: BindingEvent, now: Instant): BindingStep {
   switch (event.kind) {
     case 'wanted':
-      return want(policy, binding, event)
+      return want(policy, binding, event, now)
     case 'released':
-      return release(binding)
+      return release(policy, binding, now)
     case 'acknowledged':
       return binding.left !== null ? resume({ ...binding, ...untried, state: 'pending' }) : stay(binding)
     case 'observed':
@@ -172,15 +186,46 @@ function resume(binding: Binding): BindingStep {
 function want(
   policy: BindingPolicy,
   binding: Binding,
-  { wanted, waits }: Extract<BindingEvent, { kind: 'wanted' }>,
+  { wanted, waits, byAnother = false }: Extract<BindingEvent, { kind: 'wanted' }>,
+  now: Instant,
 ): BindingStep {
   if (binding.wanted !== null && wanted.epoch <= binding.wanted.epoch) return stay(binding)
   if (binding.left !== null && policy.drift === 'freeze') return resume({ ...binding, wanted })
-  return resume({ ...binding, state: 'pending', wanted, ...untried, waits })
+  const next: Binding = { ...binding, state: 'pending', wanted, ...untried, waits }
+  return binding.state === 'settled' && !byAnother ? move(policy, next, now) : resume(next)
 }
 
-function release(binding: Binding): BindingStep {
-  return binding.waits ? resume({ ...binding, waits: false }) : stay(binding)
+function release(policy: BindingPolicy, binding: Binding, now: Instant): BindingStep {
+  if (!binding.waits) return stay(binding)
+  const next: Binding = { ...binding, waits: false }
+  return binding.failures === 0 ? move(policy, next, now) : resume(next)
+}
+
+/**
+ * Writes at once what was seen to differ a moment ago; else looks first. What somebody has changed since that look is
+ * found by the target's fence, or by the look after the write: no move waits for the look before it. Not without a fence
+ * where a change must never be overwritten unseen, or a newer epoch may have been.
+ */
+function move(policy: BindingPolicy, binding: Binding, now: Instant): BindingStep {
+  const { call, seen, wanted, waits } = binding
+  const isFresh = seen !== null && now.ms - seen.at <= freshLooks * policy.restMs
+  if (call !== null || waits || wanted === null || !isFresh) return resume(binding)
+  const remembersEpoch = seen.observation.epochSeen !== undefined
+  if (!policy.fenced && (policy.drift === 'freeze' || remembersEpoch)) return resume(binding)
+  const verdict = judge(policy, { ...binding, wanted }, seen.observation, now)
+  if (verdict.kind !== 'write') return resume(binding)
+  return write({ policy, binding, wanted, token: verdict.token, observation: seen.observation }, now)
+}
+
+/** What `observation` means for what is wanted. */
+function judge(
+  policy: BindingPolicy,
+  { wanted, recent }: { readonly wanted: Wanted; readonly recent: Recent | null },
+  observation: Observation,
+  now: Instant,
+): Verdict {
+  const inWindow = recent !== null && now.ms - recent.at <= policy.settleMs
+  return plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent: inWindow ? recent : null })
 }
 
 function observed(policy: BindingPolicy, before: Binding, observation: Observation, now: Instant): BindingStep {
@@ -188,24 +233,19 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
   const binding = {
     ...before,
     call: null,
-    seen:
-      observation.kind === 'unknown'
-        ? before.seen
-        : { where: whereOf(observation), fingerprint: fingerprint(observation) },
+    seen: observation.kind === 'unknown' ? before.seen : { observation, at: now.ms },
   }
   const { wanted } = binding
   // Nobody owns the service yet; the resource was only looked at, and the provider's client warmed.
   if (wanted === null) return stay({ ...binding, dueAt: now.ms + policy.restMs })
   if (call?.epoch !== wanted.epoch) return observe(binding)
 
-  const inWindow = binding.recent !== null && now.ms - binding.recent.at <= policy.settleMs
-  const recent = inWindow ? binding.recent : null
-  const verdict = plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent })
+  const verdict = judge(policy, { wanted, recent: binding.recent }, observation, now)
   switch (verdict.kind) {
     case 'holds':
       return settle({ policy, binding }, now)
     case 'stale':
-      if (binding.unsure && now.ms - binding.recent!.at > unsureMs) {
+      if (binding.unsure && now.ms - binding.recent!.at > policy.unsureMs) {
         const known = observation as Known
         return write({ policy, binding, wanted, token: known.token, observation: known }, now)
       }
@@ -359,11 +399,8 @@ function describe(failure: Failure): string {
 /** How often one is looked at that will not work until a person changes something, in milliseconds. */
 const failedMs = 60_000
 
-/**
- * How long reads may go on showing the state before a write of which nobody knows whether it happened, in milliseconds,
- * until it is made again. Short, because most often it did not, and making it twice does what making it once does.
- */
-const unsureMs = 5_000
+/** A look is fresh for so many of the times after which the next one comes: one of them may be late, or have failed. */
+const freshLooks = 2
 
 /** The first look after a write is at once; these are the pauses before the following ones. */
 function pollDelay(polls: number): number {

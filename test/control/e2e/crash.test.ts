@@ -73,6 +73,8 @@ test('a control that has just started looks again when nothing of its predecesso
     targets: new Set(['n1']),
     settleMs: 30_000,
     maxInFlightMs: 35_000,
+    unsureMs: 5_000,
+    fenced: true,
   }
   const resumed = reconcile(policy, beginBinding({ node: 'n1', epoch: 7 }, 'settled'), { kind: 'resumed' }, at(1_000))
   const observation = { kind: 'node', node: 'n1', token: 'a', raw: {} } as const
