@@ -6,8 +6,8 @@
  *
  * No clock, socket or log: the real-time process and the simulator drive the very same engine.
  */
-import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
-import { type Admission, admit, type DiscardReason, discardReasons } from './admit.ts'
+import { type Address, type Family, type Prefix, sameAddress } from '../wire/address.ts'
+import { admit, type DiscardReason, discardReasons, type Receiver } from './admit.ts'
 import type { Event, Standing, VirtualRouter } from './router.ts'
 import {
   advanceSlot,
@@ -73,8 +73,16 @@ export type EngineOptions = {
   readonly standings?: Readonly<Record<string, Standing>>
 }
 
+/** Equal VRIDs of the two families are unrelated (RFC 9568 §5.2.3). */
+type VridKey = number & { readonly of: 'family and VRID' }
+
+function vridKey(family: Family, vrid: number): VridKey {
+  return (family === 'ipv4' ? vrid : 0x100 | vrid) as VridKey
+}
+
 type Port = {
-  readonly byVrid: Map<number, Slot>
+  readonly byVrid: Map<VridKey, Slot>
+  readonly receiver: Receiver<VirtualRouter>
   status: InterfaceStatus | undefined
   readonly discards: Record<DiscardReason, number>
 }
@@ -87,7 +95,10 @@ export function createEngine({ routers, holding = new Set(), standings = {} }: E
     }),
   )
   const ports = new Map<string, Port>()
-  for (const slot of slots.values()) portOf(ports, slot.router.interface).byVrid.set(slot.router.vrid, slot)
+  for (const slot of slots.values()) {
+    const { interface: name, family, vrid } = slot.router
+    portOf(ports, name).byVrid.set(vridKey(family, vrid), slot)
+  }
   let outputs: Output[] = []
   let stopping = false
 
@@ -148,28 +159,18 @@ export function createEngine({ routers, holding = new Set(), standings = {} }: E
 }
 
 function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
-  const admission = admitTo(port, bytes)
+  const admission = admit(port.receiver, bytes)
   if (admission.kind === 'discard') {
     port.discards[admission.reason] += 1
     return []
   }
-  const slot = port.byVrid.get(admission.router.vrid)
+  const slot = port.byVrid.get(vridKey(admission.router.family, admission.router.vrid))
   if (slot?.running === undefined) return []
   slot.received += 1
   return [
     ...noteOddities(slot, admission.odd, admission.event.source),
     ...advanceSlot(slot, slot.running, admission.event, now),
   ]
-}
-
-function admitTo(port: Port, bytes: Uint8Array): Admission<VirtualRouter> {
-  return admit(
-    {
-      routerOf: (vrid) => port.byVrid.get(vrid)?.router,
-      isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
-    },
-    bytes,
-  )
 }
 
 /** The interface came, went, or changed its addresses: routers on it start, leave, or go on with another source. */
@@ -239,7 +240,12 @@ function portOf(ports: Map<string, Port>, name: string): Port {
   const known = ports.get(name)
   if (known !== undefined) return known
   const discards = Object.fromEntries(discardReasons.map((reason) => [reason, 0])) as Record<DiscardReason, number>
-  const port: Port = { byVrid: new Map(), status: undefined, discards }
+  const byVrid: Port['byVrid'] = new Map()
+  const receiver: Port['receiver'] = {
+    routerOf: (family, vrid) => byVrid.get(vridKey(family, vrid))?.router,
+    isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
+  }
+  const port: Port = { byVrid, receiver, status: undefined, discards }
   ports.set(name, port)
   return port
 }

@@ -12,7 +12,7 @@ const ours = router({ priority: 90 })
 
 function receiver(ownAddress: string, of: RunningRouter = ours): Receiver<RunningRouter> {
   return {
-    routerOf: (vrid) => (vrid === of.vrid ? of : undefined),
+    routerOf: (family, vrid) => (family === of.family && vrid === of.vrid ? of : undefined),
     isOwnAddress: (heard) => sameAddress(heard, address(ownAddress)),
   }
 }
@@ -20,9 +20,9 @@ function receiver(ownAddress: string, of: RunningRouter = ours): Receiver<Runnin
 /** What the receive rules say of each IPv4 vector of version 3, and of version 2 heard by a version 3 router. */
 const verdicts: Record<string, string> = {
   'v3-ipv4-msgonly': 'event',
-  'v3-ipv4-pseudo': 'event',
+  'v3-ipv4-pseudo': 'event checksum-form-differs',
   'v3-ipv4-prio0-msgonly': 'event',
-  'v3-ipv4-prio0-pseudo': 'event',
+  'v3-ipv4-prio0-pseudo': 'event checksum-form-differs',
   'v3-ipv4-prio255': 'event',
   'v3-ipv4-adv10': 'event interval-differs',
   'v3-ipv4-reserved-set': 'event',
@@ -79,7 +79,13 @@ describe('receive rules', () => {
   test('a type other than 1 and an empty address list are counted as such', () => {
     const datagram = (change: (message: Uint8Array) => void, addresses = ['192.0.2.100']) => {
       const envelope = { source: address('192.0.2.3'), destination: address('224.0.0.18') }
-      const fields = { vrid: 51, priority: 100, maxAdvertiseInterval: 100, addresses: addresses.map(address) }
+      const fields = {
+        version: 3,
+        vrid: 51,
+        priority: 100,
+        maxAdvertiseInterval: 100,
+        addresses: addresses.map(address),
+      } as const
       const payload = encodeAdvertisement(fields, envelope, 'rfc9568')
       change(payload)
       return encodeIpv4({ ...envelope, ttl: 255, protocol: 112, payload })
