@@ -5,7 +5,8 @@
  *   GET  …/zones/Z/instances/I                      `getInstance`
  *   PATCH …/instances/I/updateNetworkInterface      `updateNetworkInterface`: without fingerprint 400, with an old one
  *                                                   412; an address that another interface has fails in the operation
- *   GET|DELETE …/global/routes/R, POST …/routes     `getRoute`, `deleteRoute`, `insertRoute`: a name that is taken is 409
+ *   GET|DELETE …/global/routes/R, POST …/routes     `getRoute`, `deleteRoute`, `insertRoute`: a name that is taken is 409,
+ *                                                   and DELETE takes an id in the place of the name
  *   GET  …/operations/OP                            `getOperation`: RUNNING until `operationMs` have passed
  *   GET  …/regions/R/subnetworks/S                  `getSubnetwork`
  *

@@ -67,8 +67,6 @@ export async function gcpRouteWorld(): Promise<{
       await gone.close()
       return adapterAt(gone.url)
     },
-    // A route is deleted by its name, whoever has made it since.
-    lateWriteTakesAway: true,
     get secrets() {
       return [pem.slice(40, 90), ...google.tokens]
     },
