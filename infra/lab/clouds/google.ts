@@ -70,7 +70,15 @@ export type Google = StrictCloud<GoogleState> & {
 
 const statusOf: Readonly<Record<string, number>> = {
   ...{ required: 400, invalid: 400, authError: 401, forbidden: 403, rateLimitExceeded: 403, notFound: 404 },
-  ...{ alreadyExists: 409, conditionNotMet: 412, backendError: 503, internalError: 500, tooMany: 429 },
+  ...{
+    alreadyExists: 409,
+    conditionNotMet: 412,
+    quotaExceeded: 403,
+    resourceNotReady: 400,
+    backendError: 503,
+    internalError: 500,
+    tooMany: 429,
+  },
 }
 
 export function refuse(reason: string, message: string): Reply {

@@ -88,3 +88,46 @@ test('preflight asks for all that a move names, and changes nothing', async () =
   expect(cloud.requests.filter(({ action }) => !action.startsWith('GET '))).toEqual([])
   await world.end()
 })
+
+test('three bindings of one user try a password once, also at once', async () => {
+  const { world, cloud } = await robotWorld()
+  const bindings = [adapterAt(cloud.url), adapterAt(cloud.url, { family: 'ipv6' }), adapterAt(cloud.url)]
+  const all = () => Promise.all(bindings.map((adapter) => adapter.observe(signal)))
+  const refused = { kind: 'unknown', failure: { kind: 'permanent', code: 'UNAUTHORIZED' } }
+  usePassword('wrong')
+  for (const _ of [1, 2, 3]) expect(await all()).toMatchObject([refused, refused, refused])
+  expect(cloud.requests.map(({ outcome }) => outcome)).toEqual(['UNAUTHORIZED'])
+  // So nobody is locked out.
+  usePassword(password)
+  const none = { kind: 'none' }
+  expect(await all()).toMatchObject([none, none, none])
+  expect(cloud.requests.length).toBe(4)
+  await world.end()
+})
+
+test('a binding that waits for another to try the password tries it when that does not end', async () => {
+  const { world, cloud } = await robotWorld()
+  cloud.faults.add({ kind: 'hang-after', next: 1 })
+  const controller = new AbortController()
+  const first = adapterAt(cloud.url).observe(controller.signal)
+  await world.hanging()
+  const others = [adapterAt(cloud.url), adapterAt(cloud.url)].map((adapter) => adapter.observe(signal))
+  const impatient = adapterAt(cloud.url, { callTimeoutMs: 50 }).observe(signal)
+  expect(await impatient).toMatchObject({ kind: 'unknown', failure: { kind: 'retry', code: 'TimedOut' } })
+  expect(cloud.requests.length).toBe(1)
+  controller.abort()
+  expect(await first).toMatchObject({ kind: 'unknown', failure: { kind: 'unknown', code: 'Aborted' } })
+  expect(await Promise.all(others)).toMatchObject([{ kind: 'none' }, { kind: 'none' }])
+  await world.end()
+})
+
+test('users, endpoints and passwords do not stand for each other', async () => {
+  const { world, cloud } = await robotWorld()
+  const refused = { kind: 'unknown', failure: { code: 'UNAUTHORIZED' } }
+  const stranger = adapterAt(cloud.url, { config: { user: '#ws+other' } })
+  expect(await stranger.observe(signal)).toMatchObject(refused)
+  expect(await adapterAt(cloud.url).observe(signal)).toMatchObject({ kind: 'none' })
+  expect(await stranger.observe(signal)).toMatchObject(refused)
+  expect(cloud.requests.length).toBe(2)
+  await world.end()
+})

@@ -11,10 +11,22 @@ export async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A gateway before `url`, which adds `more` to the headers of what is answered to writes, and is what URLs in them name. */
+/** A gateway to `url` by which an answer to a write has `more` headers. What names `url` in one names the gateway. */
 export function through(url: string, more: Readonly<Record<string, string>>): Promise<string> {
+  return gateway(url, { more, before: async () => {} })
+}
+
+/** A gateway to `url` where something happens just before a request of `method` arrives. */
+export function before(url: string, method: string, happens: () => Promise<void>): Promise<string> {
+  return gateway(url, { more: {}, before: (asked) => (asked === method ? happens() : Promise.resolve()) })
+}
+
+type Gateway = { readonly more: Readonly<Record<string, string>>; before(method: string): Promise<void> }
+
+function gateway(url: string, { more, before }: Gateway): Promise<string> {
   return serve(async (request, response) => {
     const { method = 'GET', headers } = request
+    await before(method)
     const own = `http://${headers.host}`
     const body = await bodyOf(request)
     const init = method === 'GET' ? { method } : { method, body }
