@@ -54,6 +54,8 @@ async function ofClient(
     scope: `${resource}/.default`,
   })
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const request = { method: 'POST' as const, url, headers, body: String(body), secrets: [secret.value] }
+  // As it is, and as it stands in a form.
+  const secrets = [secret.value, String(new URLSearchParams([['', secret.value]])).slice(1)]
+  const request = { method: 'POST' as const, url, headers, body: String(body), secrets }
   return askForToken(request, "Microsoft's token endpoint", span)
 }

@@ -11,6 +11,15 @@ export async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+/** Where a server was a moment ago. */
+export async function closed(): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return `http://127.0.0.1:${port}`
+}
+
 /** A gateway to `url` by which an answer to a write has `more` headers. What names `url` in one names the gateway. */
 export function through(url: string, more: Readonly<Record<string, string>>): Promise<string> {
   return gateway(url, { more, before: async () => {} })
