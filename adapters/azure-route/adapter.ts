@@ -17,6 +17,7 @@ import { type Answer, jsonOf } from '../http.ts'
 import type { Ended } from '../rest/accepted.ts'
 import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
 import { asJson, type Value } from '../rest/api.ts'
+import { canonicalAddress } from '../rest/fields.ts'
 import { findingOf, seenAt, untried } from '../rest/places.ts'
 import { apiOf, endOf, provider } from './api.ts'
 import type { AzureRouteConfig, AzureRouteTarget } from './schema.ts'
@@ -68,7 +69,7 @@ function seen(targets: Input['targets'], route: Found): Observation {
   const isThere = provisioningState === null || !notThere.includes(provisioningState)
   const hop = nextHopIpAddress ?? nextHopType
   const is = (target: AzureRouteTarget) =>
-    isThere && nextHopType === 'VirtualAppliance' && target.nextHopIpAddress === nextHopIpAddress
+    isThere && nextHopType === 'VirtualAppliance' && target.nextHopIpAddress === canonicalAddress(hop)
   const what = isThere ? hop : `${hop} (${provisioningState})`
   return seenAt(targets, { what, is }, { token: route.etag ?? null, raw })
 }
@@ -82,10 +83,17 @@ async function read(calls: Calls, config: AzureRouteConfig): Promise<Value<Found
   if (table.kind !== 'value') return table
   const name = config.route.toLowerCase()
   const route = table.value.properties.routes.find((each) => each.name.toLowerCase() === name) ?? null
-  if (route === null || route.properties.addressPrefix === config.addressPrefix) return { kind: 'value', value: route }
+  if (route === null) return { kind: 'value', value: null }
   const { addressPrefix } = route.properties
+  if (canonicalPrefix(addressPrefix) === canonicalPrefix(config.addressPrefix)) return { kind: 'value', value: route }
   const message = `the route ${config.route} leads to ${addressPrefix}: correct addressPrefix, or name another route`
   return { kind: 'permanent', code: 'OtherPrefix', message }
+}
+
+/** One text for a prefix however it was written. */
+function canonicalPrefix(prefix: string): string {
+  const [address = '', length] = prefix.split('/')
+  return `${canonicalAddress(address)}/${length}`
 }
 
 /** What a route says that is not there. */

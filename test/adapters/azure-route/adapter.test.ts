@@ -40,6 +40,19 @@ test('a wrong secret is permanent, and not quoted', async () => {
   expect(JSON.stringify(seen)).not.toContain('a wrong secret')
 })
 
+test('an IPv6 address and prefix are known however they are written', async () => {
+  const { azure } = await made()
+  const properties = {
+    addressPrefix: '2001:DB8:0::/64',
+    nextHopType: 'VirtualAppliance',
+    nextHopIpAddress: 'FD00:0::10',
+  }
+  azure.setOutOfBand((state) => ({ ...state, routes: { vip: { version: 1, properties } } }))
+  const config = { addressPrefix: '2001:db8::/64' }
+  const targets = { n1: { nextHopIpAddress: 'fd00::9' }, n2: { nextHopIpAddress: 'fd00:0:0::10' } }
+  expect(await adapterAt(azure.url, config, {}, targets).observe(signal)).toMatchObject({ kind: 'node', node: 'n2' })
+})
+
 test('too much is waited for as long as Azure says', async () => {
   const { adapter, world } = await made()
   world.inject('apply', 'throttled')

@@ -20,13 +20,18 @@ export function useSecret(value: string = secret): void {
   vi.stubEnv('AZURE_SECRET_UNDER_TEST', value)
 }
 
-export function adapterAt(url: string, config: object = {}, options: Options = {}): Adapter {
+const own: Record<'n1' | 'n2', { readonly nextHopIpAddress: string }> = {
+  n1: { nextHopIpAddress: hops.n1 },
+  n2: { nextHopIpAddress: hops.n2 },
+}
+
+export function adapterAt(url: string, config: object = {}, options: Options = {}, given = own): Adapter {
   const parsed = azureRouteSchema.config.parse({
     ...{ subscription: id, resourceGroup: 'network', routeTable: 'lan', route: 'vip', addressPrefix: '10.9.0.100/32' },
     ...{ tenant: id, clientId: id, clientSecret: { env: 'AZURE_SECRET_UNDER_TEST' } },
     ...{ endpoint: url, tokenEndpoint: `${url}/token`, ...config },
   })
-  const targets = { n1: { nextHopIpAddress: hops.n1 }, n2: { nextHopIpAddress: hops.n2 } }
+  const targets = { n1: azureRouteSchema.target.parse(given.n1), n2: azureRouteSchema.target.parse(given.n2) }
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
   return createAzureRoute({ service: 'web', binding: 'vip', config: parsed, targets }, { pause, ...options })
 }
