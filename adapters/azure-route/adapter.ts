@@ -47,7 +47,7 @@ export function createAzureRoute(input: Input, options?: Options): Adapter {
   const adapter = {
     api,
     // A change takes about ten seconds, and has not always ended when a move is said to be done.
-    can: { cas: 'none', ipv6: true, settleMs: 30_000 } as const,
+    can: { cas: 'none', ipv6: true, settleMs: 30_000, unsureMs: 20_000 } as const,
     look: (calls: Calls) => read(calls, config),
     seen: (route: Found) => seen(targets, route),
     move: async (calls: Calls, target: AzureRouteTarget): Promise<Ended> => {

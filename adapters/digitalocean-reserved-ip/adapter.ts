@@ -29,7 +29,7 @@ export function createDigitalOceanReservedIp(input: Input, options?: Options): A
   const adapter = {
     api: apiOf(config),
     // No bound is documented; the action that DigitalOcean's reference shows takes 11 s.
-    can: { cas: 'none', ipv6: true, settleMs: 60_000 } as const,
+    can: { cas: 'none', ipv6: true, settleMs: 60_000, unsureMs: 30_000 } as const,
     look: (calls: Calls) => read(calls, config),
     seen: (address: Address) => {
       const id = address.droplet?.id ?? null

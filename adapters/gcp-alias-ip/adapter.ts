@@ -45,7 +45,7 @@ export function createGcpAliasIp(input: Input, options?: Options): Adapter {
   const adapter = {
     api: computeApi(input.config),
     // An operation takes up to half a minute, and has not always ended when a move is said to be done.
-    can: { cas: 'stepwise', ipv6: false, settleMs: 40_000 } as const,
+    can: { cas: 'stepwise', ipv6: false, settleMs: 40_000, unsureMs: 40_000 } as const,
     look: (calls: Calls) => placesOf(calls, input),
     seen,
     move: (calls: Calls, target: GcpAliasIpTarget, move: Move) => give(calls, input, { target, move }),

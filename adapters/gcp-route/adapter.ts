@@ -43,7 +43,7 @@ export function createGcpRoute(input: Input, options?: Options): Adapter {
   const adapter = {
     api: computeApi(input.config),
     // An operation takes several seconds, and has not always ended when a move is said to be done.
-    can: { cas: 'stepwise', ipv6: false, settleMs: 30_000 } as const,
+    can: { cas: 'stepwise', ipv6: false, settleMs: 30_000, unsureMs: 15_000 } as const,
     look: (calls: Calls) => read(calls, input.config),
     seen: (route: Found) => seen(input.targets, route),
     move: (calls: Calls, target: GcpRouteTarget, move: Move) => replace(calls, input.config, { target, move }),

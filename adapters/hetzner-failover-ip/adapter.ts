@@ -30,8 +30,9 @@ export function createHetznerFailoverIp(
   const { config, targets } = input
   const adapter = {
     api: apiOf(config, now),
-    // Robot's users wait for three minutes before they call it a failure.
-    can: { cas: 'none', ipv6: true, settleMs: 180_000 } as const,
+    // Robot's users wait for three minutes before they call it a failure. A switch takes one or two; another that is asked
+    // for meanwhile is refused, and counts.
+    can: { cas: 'none', ipv6: true, settleMs: 180_000, unsureMs: 120_000 } as const,
     look: (calls: Calls) => read(calls, config),
     seen: ({ server_ip, active_server_ip: active }: Failover) => {
       const raw = { ip: config.ip, activeServerIp: active, orderedWith: server_ip ?? null }

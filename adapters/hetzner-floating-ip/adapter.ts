@@ -27,7 +27,7 @@ export function createHetznerFloatingIp(input: Input, options?: Options): Adapte
   const adapter = {
     api: apiOf(config),
     // No bound is documented. Actions take seconds, and wait for others of the same server before that.
-    can: { cas: 'none', ipv6: true, settleMs: 30_000 } as const,
+    can: { cas: 'none', ipv6: true, settleMs: 30_000, unsureMs: 10_000 } as const,
     look: (calls: Calls) => read(calls, config),
     seen: ({ ip, server }: Address) => {
       const raw = { id: String(config.floatingIpId), ip, server: server === null ? null : String(server) }

@@ -26,8 +26,8 @@ export function createOvhIp(input: Input, { now, ...options }: Options & { reado
   const { config, targets } = input
   const adapter = {
     api: apiOf(config, now),
-    // No bound is documented; a task is carried out within minutes.
-    can: { cas: 'none', ipv6: false, settleMs: 300_000 } as const,
+    // No bound is documented; a task is carried out within minutes, and most within three.
+    can: { cas: 'none', ipv6: false, settleMs: 300_000, unsureMs: 180_000 } as const,
     look: (calls: Calls) => read(calls, config),
     seen: ({ routedTo, type }: Ip) => {
       const name = routedTo?.serviceName ?? null

@@ -30,7 +30,7 @@ export type Calls = {
 
 export type RestAdapter<Target, Found> = {
   readonly api: Api
-  readonly can: Pick<Capabilities, 'cas' | 'ipv6' | 'settleMs'>
+  readonly can: Pick<Capabilities, 'cas' | 'ipv6' | 'settleMs' | 'unsureMs'>
   /** What there is. */
   look(calls: Calls): Promise<Value<Found> | Failure>
   /** What that means. */
