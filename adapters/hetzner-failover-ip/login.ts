@@ -14,17 +14,15 @@ import { placeName, readSecret } from '../secret.ts'
 import type { HetznerFailoverIpConfig } from './schema.ts'
 
 /** For how long Robot refuses everybody, and a refused password is not tried again, in milliseconds. */
-export const lockoutMs = 600_000
+const lockoutMs = 600_000
 
-/** What is known of a user's password, of which only a digest is kept. */
-type Known = { readonly digest: string } & (
+type Known =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'refused'; readonly at: number }
   /** Aborted when it is answered. */
   | { readonly kind: 'tried'; readonly answered: AbortController }
-)
 
-/** By endpoint and user. */
+/** By a digest of endpoint, user and password, which are not kept. */
 const logins = new Map<string, Known>()
 
 /** `now`: milliseconds, by a clock that only goes forward. */
@@ -37,38 +35,31 @@ export async function loginOf(
   const secret = await readSecret(password)
   if (secret.kind !== 'secret') return secret
   const token = base64(`${user}:${secret.value}`)
-  const digest = await digestOf(token)
-  const key = `${endpoint} ${user}`
-  for (;;) {
-    const known = logins.get(key)
-    if (known === undefined || known.digest !== digest) break
-    if (known.kind === 'accepted') break
-    if (known.kind === 'refused') {
-      if (now() - known.at < lockoutMs) return wrongPassword(config)
-      break
-    }
+  const key = await digestOf(`${endpoint} ${token}`)
+  for (let known = logins.get(key); known?.kind === 'tried'; known = logins.get(key)) {
     if (span.signal.aborted) return givenUp
     if (leftOf(span) === 0) return timedOut(span.timeoutMs)
     await pauseFor(leftOf(span), AbortSignal.any([span.signal, known.answered.signal]))
   }
+  const known = logins.get(key)
+  if (known?.kind === 'refused' && now() - known.at < lockoutMs) return wrongPassword(config)
   const signed = {
     kind: 'signed',
     headers: { authorization: `Basic ${token}` },
     secrets: [secret.value, token],
   } as const
-  return { ...signed, answered: answeredFor(key, digest, now) }
+  return { ...signed, answered: answeredFor(key, now) }
 }
 
-function answeredFor(key: string, digest: string, now: () => number): NonNullable<Signed['answered']> {
+function answeredFor(key: string, now: () => number): NonNullable<Signed['answered']> {
   const answered = new AbortController()
-  const before = logins.get(key)
-  const isTrial = before?.digest !== digest || before.kind !== 'accepted'
-  if (isTrial) logins.set(key, { kind: 'tried', digest, answered })
+  const isTrial = logins.get(key)?.kind !== 'accepted'
+  if (isTrial) logins.set(key, { kind: 'tried', answered })
   return (status) => {
-    if (status === 401) logins.set(key, { kind: 'refused', digest, at: now() })
+    if (status === 401) logins.set(key, { kind: 'refused', at: now() })
     // Too many requests, and trouble of Robot's, say nothing about it: whoever waits tries it.
     else if (isTrial && (status === undefined || status === 403 || status >= 500)) logins.delete(key)
-    else if (isTrial) logins.set(key, { kind: 'accepted', digest })
+    else if (isTrial) logins.set(key, { kind: 'accepted' })
     answered.abort()
     return false
   }
@@ -85,7 +76,7 @@ function base64(text: string): string {
   return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(''))
 }
 
-async function digestOf(token: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
+async function digestOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

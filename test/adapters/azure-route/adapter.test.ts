@@ -145,4 +145,5 @@ test('an operation that is said to be elsewhere is not asked about: the token is
   const endpoint = await through(azure.url, { 'azure-asyncoperation': `${stranger}/operations/1` })
   expect(await adapterAt(azure.url, { endpoint }).apply(move, signal)).toEqual({ kind: 'done' })
   expect(elsewhere).toEqual([])
+  expect(azure.requests.at(-1)?.action).toBe('putRoute')
 })
