@@ -16,14 +16,13 @@
  * queues behind it but the newest. Every call carries the epoch it was made for, and its result is compared with the
  * present one: a result for an older epoch never settles anything. What is not known is observed, never repeated blindly.
  */
-import type { Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
+import type { DriftPolicy, Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
 import type { Json } from './decision.ts'
 import { fingerprint, type Known, plan, type Recent, type Wanted, whereOf } from './plan.ts'
 
 export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
 
-/** What is done about a change that somebody else made. */
-export type DriftPolicy = 'reassert' | 'alert' | 'freeze'
+export type { DriftPolicy }
 
 export type BindingPolicy = {
   /** The nodes that have a target. */

@@ -294,3 +294,14 @@ test('the documentation describes each key, and the permissions name no query', 
     },
   ])
 })
+
+test('whoever cannot be asked is never told to only watch', () => {
+  const check = (config: object, drift: 'reassert' | 'alert' | 'freeze') => {
+    const parsed = webhookSchema.config.parse({ url: 'http://127.0.0.1:1/', secret: { env: 'X' }, ...config })
+    return webhookSchema.check?.({ config: parsed, drift })?.message
+  }
+  expect(check({ observe: false }, 'alert')).toMatch(/^cannot be alert with observe: false/)
+  expect(check({ observe: false }, 'freeze')).toMatch(/^cannot be freeze/)
+  expect(check({ observe: false }, 'reassert')).toBeUndefined()
+  expect(check({}, 'freeze')).toBeUndefined()
+})
