@@ -50,12 +50,14 @@ export function createRoute53(
   input: AdapterInput<Route53Config, Route53Target>,
   options: { readonly callTimeoutMs?: number } = {},
 ): Adapter {
+  const client = createClient(input.config)
   const binding: Binding = {
     ...input,
-    client: createClient(input.config),
+    client,
     change: { last: null },
     call: (send, signal) =>
       callAws((either) => send(either).catch((error: unknown) => Promise.reject(recognised(error))), {
+        credentials: client.config.credentials,
         signal,
         table: route53Errors,
         ...(options.callTimeoutMs === undefined ? {} : { timeoutMs: options.callTimeoutMs }),
