@@ -44,7 +44,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/lab/**', 'test/bench/**', 'test/control/worker/**'],
+          exclude: ['test/lab/**', 'test/bench/**', 'test/control/worker/**', 'test/adapters/worker/**'],
           testTimeout: 30_000,
           // Most of the slow files wait for processes that they started; the machine has another core.
           maxWorkers: 2,
@@ -62,10 +62,19 @@ export default defineConfig({
             },
           }),
         ],
-        resolve: { alias: [{ find: /^\.\.?\/runtime\.ts$/, replacement: inRoot('test/control/worker/runtime.ts') }] },
+        resolve: {
+          alias: [
+            { find: /^\.\.?\/runtime\.ts$/, replacement: inRoot('test/control/worker/runtime.ts') },
+            // As in wrangler.toml, which says why.
+            {
+              find: '@aws-sdk/xml-builder',
+              replacement: inRoot('node_modules/@aws-sdk/xml-builder/dist-cjs/index.js'),
+            },
+          ],
+        },
         test: {
           name: 'worker',
-          include: ['test/control/worker/*.test.ts', ...onEveryRuntime],
+          include: ['test/control/worker/*.test.ts', 'test/adapters/worker/*.test.ts', ...onEveryRuntime],
           setupFiles: ['test/control/worker/setup.ts'],
           globalSetup: ['test/control/worker/outside.ts'],
           testTimeout: 30_000,
