@@ -13,6 +13,18 @@ const onEveryRuntime = [
   'test/control/rules/*.test.ts',
 ]
 
+const sdks = [
+  '@aws-sdk/client-ec2',
+  '@aws-sdk/client-route-53',
+  'cloudflare/resources/accounts/tokens/tokens',
+  'cloudflare/resources/dns/records',
+  'cloudflare/resources/load-balancers/load-balancers',
+  'cloudflare/resources/load-balancers/pools',
+  'cloudflare/resources/user/tokens/tokens',
+  'cloudflare/resources/zones/zones',
+  'cloudflare/tree-shakable',
+]
+
 /** What a deployment would have in its variables and secrets. */
 const variablesUnderTest = {
   HOLDFAST_CLUSTERS: '["default", "prod", "broken"]',
@@ -76,6 +88,8 @@ export default defineConfig({
           name: 'worker',
           include: ['test/control/worker/*.test.ts', 'test/adapters/worker/*.test.ts', ...onEveryRuntime],
           setupFiles: ['test/control/worker/setup.ts'],
+          // Each SDK is hundreds of files, which workerd would be handed one by one.
+          deps: { optimizer: { ssr: { enabled: true, include: sdks } } },
           globalSetup: ['test/control/worker/outside.ts'],
           testTimeout: 30_000,
         },
