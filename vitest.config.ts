@@ -9,7 +9,7 @@ const inRoot = (name: string): string => join(import.meta.dirname, name)
 
 /** What holds on every runtime; `worker` runs these as well. */
 const onEveryRuntime = [
-  'test/control/{app,decide,plan,reconcile,scenarios,access/roles,core/administration,core/cluster,core/sleep}.test.ts',
+  'test/control/{app,decide,drift,plan,reconcile,scenarios,access/roles,core/administration,core/cluster,core/sleep}.test.ts',
   'test/control/rules/*.test.ts',
 ]
 

@@ -63,6 +63,11 @@ export type Capabilities = {
   readonly settleMs: number
   /** How long after it left a write may still take effect, in milliseconds. Control observes once more after that. */
   readonly maxInFlightMs: number
+  /**
+   * How long reads may go on showing the state before a write whose answer was lost, in milliseconds, until it is made
+   * again: as long as the provider takes to carry one out. Default 5000.
+   */
+  readonly unsureMs?: number
 }
 
 /** One thing that preflight tried, without changing anything. */

@@ -1,6 +1,7 @@
 /**
  * One binding, made to follow what is wanted of it, as a function of what its adapter answered and when.
  *
+ *   settled, seen a moment ago ──a move──▶ applying: a move is one call; a fence, or the look after it, finds what changed
  *   pending ─observe─▶ equal? ──yes────────────────────────────────▶ settled ──(late check, then now and then)─┐
  *                       │ no                                            ▲                                     │
  *                       ▼                                               │ agrees                              ▼
@@ -16,128 +17,26 @@
  * queues behind it but the newest. Every call carries the epoch it was made for, and its result is compared with the
  * present one: a result for an older epoch never settles anything. What is not known is observed, never repeated blindly.
  */
-import type { DriftPolicy, Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
-import type { Json } from './decision.ts'
-import { fingerprint, type Known, plan, type Recent, type Wanted, whereOf } from './plan.ts'
-
-export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
-
-export type { DriftPolicy }
-
-export type BindingPolicy = {
-  /** The nodes that have a target. */
-  readonly targets: ReadonlySet<string>
-  readonly drift: DriftPolicy
-  /** How often one that has come to rest is looked at, in milliseconds: settled, left alone, or wanted by nobody. */
-  readonly restMs: number
-  readonly settleMs: number
-  readonly maxInFlightMs: number
-}
-
-export type Call =
-  | { readonly kind: 'observe'; readonly epoch: number }
-  /** `before`: what was known of our writes until this one, in case it turns out not to have happened. */
-  | { readonly kind: 'apply'; readonly epoch: number; readonly before: Recent | null }
-
-export type Binding = {
-  readonly state: BindingWord
-  readonly wanted: Wanted | null
-  readonly call: Call | null
-  readonly recent: Recent | null
-  /** Nobody knows whether `recent` happened. */
-  readonly unsure: boolean
-  /** What was last seen there: what `apply` is told, and where it points for people. */
-  readonly seen: { readonly where: string | null; readonly fingerprint: string } | null
-  /** Writes made for the present epoch. */
-  readonly attempts: number
-  /** Writes made since it last agreed; the more, the longer the next one waits. */
-  readonly writes: number
-  readonly writeAfter: number
-  /** Changed by somebody else, and left alone where it was found. */
-  readonly left: { readonly where: string | null } | null
-  /** Other bindings come first, or a word from the owner. */
-  readonly waits: boolean
-  /** When it was last seen to agree. */
-  readonly agreedAt: number | null
-  readonly failures: number
-  readonly polls: number
-  readonly lastError: string | null
-  readonly dueAt: number | null
-  /** Until then a write that has left may still take effect, after a newer one even. */
-  readonly lateCheckAt: number | null
-}
-
-export type BindingEvent =
-  /** `waits`: other bindings come first; `released` ends that. */
-  | { readonly kind: 'wanted'; readonly wanted: Wanted; readonly waits: boolean }
-  | { readonly kind: 'released' }
-  /** An operator has seen what somebody else did: it may be put back. */
-  | { readonly kind: 'acknowledged' }
-  | { readonly kind: 'observed'; readonly observation: Observation }
-  | { readonly kind: 'applied'; readonly outcome: Outcome }
-  | { readonly kind: 'tick' }
-  /** Control has started: whatever was in flight may or may not have happened. */
-  | { readonly kind: 'resumed' }
-
-export type BindingEffect =
-  | { readonly kind: 'observe'; readonly epoch: number }
-  /** Must not leave when `epoch` is not the present one any more. */
-  | { readonly kind: 'apply'; readonly node: string; readonly epoch: number; readonly token: Token }
-  | {
-      readonly kind: 'event'
-      readonly name: string
-      readonly text: string
-      readonly detail: { readonly [key: string]: Json }
-    }
-
-/** `random` is at least 0 and less than 1; it spreads retries. */
-export type Instant = { readonly ms: number; readonly random: number }
-export type BindingStep = { readonly state: Binding; readonly effects: readonly BindingEffect[] }
-
-/** What an epoch begins with. */
-const untried = {
-  ...{ attempts: 0, writes: 0, writeAfter: 0, failures: 0, polls: 0, lastError: null },
-  ...{ left: null, waits: false },
-} as const
-
-export type Was = 'settled' | 'left' | 'unsettled'
-
-/**
- * `was`: what it was when control stopped. Settled: finding it elsewhere is somebody else's doing. Left: that was found
- * before, and is still not to be touched. `waits`: nobody has vouched for `wanted` since.
- */
-export function beginBinding(wanted: Wanted | null, was: Was = 'unsettled', waits = false): Binding {
-  return {
-    state: was === 'settled' ? 'settled' : was === 'left' ? 'drifted' : 'pending',
-    wanted,
-    call: null,
-    recent: null,
-    unsure: false,
-    seen: null,
-    ...untried,
-    left: was === 'left' ? { where: null } : null,
-    waits,
-    agreedAt: null,
-    dueAt: null,
-    lateCheckAt: null,
-  }
-}
-
-/** Whether nothing is under way or wanted, so that the next look is only to see that it is still so. */
-export function isAtRest({ call, wanted, state, left, lateCheckAt }: Binding): boolean {
-  return (
-    call === null &&
-    lateCheckAt === null &&
-    (wanted === null || state === 'settled' || state === 'failed' || left !== null)
-  )
-}
+import type { Failure, Observation, Outcome, Token } from '../adapters/adapter.ts'
+import {
+  type Binding,
+  type BindingEffect,
+  type BindingEvent,
+  type BindingPolicy,
+  type BindingStep,
+  type Call,
+  type DriftPolicy,
+  type Instant,
+  untried,
+} from './binding.ts'
+import { fingerprint, type Known, plan, type Recent, type Verdict, type Wanted, whereOf } from './plan.ts'
 
 export function reconcile(policy: BindingPolicy, binding: Binding, event: BindingEvent, now: Instant): BindingStep {
   switch (event.kind) {
     case 'wanted':
-      return want(policy, binding, event)
+      return want(policy, binding, event, now)
     case 'released':
-      return release(binding)
+      return release(policy, binding, now)
     case 'acknowledged':
       return binding.left !== null ? resume({ ...binding, ...untried, state: 'pending' }) : stay(binding)
     case 'observed':
@@ -171,15 +70,46 @@ function resume(binding: Binding): BindingStep {
 function want(
   policy: BindingPolicy,
   binding: Binding,
-  { wanted, waits }: Extract<BindingEvent, { kind: 'wanted' }>,
+  { wanted, waits, byAnother = false }: Extract<BindingEvent, { kind: 'wanted' }>,
+  now: Instant,
 ): BindingStep {
   if (binding.wanted !== null && wanted.epoch <= binding.wanted.epoch) return stay(binding)
   if (binding.left !== null && policy.drift === 'freeze') return resume({ ...binding, wanted })
-  return resume({ ...binding, state: 'pending', wanted, ...untried, waits })
+  const next: Binding = { ...binding, state: 'pending', wanted, ...untried, waits }
+  return binding.state === 'settled' && !byAnother ? move(policy, next, now) : resume(next)
 }
 
-function release(binding: Binding): BindingStep {
-  return binding.waits ? resume({ ...binding, waits: false }) : stay(binding)
+function release(policy: BindingPolicy, binding: Binding, now: Instant): BindingStep {
+  if (!binding.waits) return stay(binding)
+  const next: Binding = { ...binding, waits: false }
+  return binding.failures === 0 ? move(policy, next, now) : resume(next)
+}
+
+/**
+ * Writes at once what was seen to differ a moment ago; else looks first. What somebody has changed since that look is
+ * found by the target's fence, or by the look after the write: no move waits for the look before it. Not without a fence
+ * where a change must never be overwritten unseen, or a newer epoch may have been.
+ */
+function move(policy: BindingPolicy, binding: Binding, now: Instant): BindingStep {
+  const { call, seen, wanted, waits } = binding
+  const isFresh = seen !== null && now.ms - seen.at <= freshLooks * policy.restMs
+  if (call !== null || waits || wanted === null || !isFresh) return resume(binding)
+  const remembersEpoch = seen.observation.epochSeen !== undefined
+  if (!policy.fenced && (policy.drift === 'freeze' || remembersEpoch)) return resume(binding)
+  const verdict = judge(policy, { ...binding, wanted }, seen.observation, now)
+  if (verdict.kind !== 'write') return resume(binding)
+  return write({ policy, binding, wanted, token: verdict.token, observation: seen.observation }, now)
+}
+
+/** What `observation` means for what is wanted. */
+function judge(
+  policy: BindingPolicy,
+  { wanted, recent }: { readonly wanted: Wanted; readonly recent: Recent | null },
+  observation: Observation,
+  now: Instant,
+): Verdict {
+  const inWindow = recent !== null && now.ms - recent.at <= policy.settleMs
+  return plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent: inWindow ? recent : null })
 }
 
 function observed(policy: BindingPolicy, before: Binding, observation: Observation, now: Instant): BindingStep {
@@ -187,24 +117,19 @@ function observed(policy: BindingPolicy, before: Binding, observation: Observati
   const binding = {
     ...before,
     call: null,
-    seen:
-      observation.kind === 'unknown'
-        ? before.seen
-        : { where: whereOf(observation), fingerprint: fingerprint(observation) },
+    seen: observation.kind === 'unknown' ? before.seen : { observation, at: now.ms },
   }
   const { wanted } = binding
   // Nobody owns the service yet; the resource was only looked at, and the provider's client warmed.
   if (wanted === null) return stay({ ...binding, dueAt: now.ms + policy.restMs })
   if (call?.epoch !== wanted.epoch) return observe(binding)
 
-  const inWindow = binding.recent !== null && now.ms - binding.recent.at <= policy.settleMs
-  const recent = inWindow ? binding.recent : null
-  const verdict = plan({ wanted, hasTarget: policy.targets.has(wanted.node), observation, recent })
+  const verdict = judge(policy, { wanted, recent: binding.recent }, observation, now)
   switch (verdict.kind) {
     case 'holds':
       return settle({ policy, binding }, now)
     case 'stale':
-      if (binding.unsure && now.ms - binding.recent!.at > unsureMs) {
+      if (binding.unsure && now.ms - binding.recent!.at > policy.unsureMs) {
         const known = observation as Known
         return write({ policy, binding, wanted, token: known.token, observation: known }, now)
       }
@@ -358,11 +283,8 @@ function describe(failure: Failure): string {
 /** How often one is looked at that will not work until a person changes something, in milliseconds. */
 const failedMs = 60_000
 
-/**
- * How long reads may go on showing the state before a write of which nobody knows whether it happened, in milliseconds,
- * until it is made again. Short, because most often it did not, and making it twice does what making it once does.
- */
-const unsureMs = 5_000
+/** A look is fresh for so many of the times after which the next one comes: one of them may be late, or have failed. */
+const freshLooks = 2
 
 /** The first look after a write is at once; these are the pauses before the following ones. */
 function pollDelay(polls: number): number {

@@ -1,11 +1,15 @@
 /** What the real-time process needs from outside. Linux implements it; the simulator does too. */
+import type { Outgoing, Place } from './vrrp/datagrams.ts'
 import type { Input } from './vrrp/engine.ts'
 import type { Standing, VirtualRouter } from './vrrp/router.ts'
 import type { Output, ServiceStatus } from './vrrp/slot.ts'
 import type { Instant } from './vrrp/time.ts'
 import type { Address, Prefix } from './wire/address.ts'
 
-export type AddressChange = { readonly kind: 'add' | 'delete'; readonly interface: string; readonly prefix: Prefix }
+export type AddressChange = Place & { readonly kind: 'add' | 'delete'; readonly prefix: Prefix }
+
+/** Hosts are to learn that `address` is at the place's MAC address: by gratuitous ARP or unsolicited NA. */
+export type Announcement = Place & { readonly address: Address }
 
 export type VrrpPorts = {
   readonly now: () => Instant
@@ -13,11 +17,12 @@ export type VrrpPorts = {
   readonly drain: () => Input[]
   /** Blocks until something is queued or `deadline` has come. Undefined: until something is queued. */
   readonly wait: (deadline: Instant | undefined) => void
-  /** One IPv4 datagram to the VRRP group. A link that can't take it loses it: the next one follows. */
-  readonly sendAdvertisement: (interface_: string, datagram: Uint8Array) => void
+  /** All advertisements of one turn, in order. A link that can't take one loses it: the next one follows. */
+  readonly sendAdvertisements: (outgoing: readonly Outgoing[]) => void
   /** All changes of one turn in one batch. Adding what is there and deleting what is not succeeds. */
   readonly changeAddresses: (changes: readonly AddressChange[]) => void
-  readonly announce: (interface_: string, address: Address) => void
+  /** All announcements of one turn. */
+  readonly announce: (announcements: readonly Announcement[]) => void
   readonly publish: (message: FromVrrp) => void
 }
 

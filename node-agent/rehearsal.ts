@@ -23,11 +23,13 @@ export function rehearse(router: VirtualRouter): void {
     now: () => now,
     drain: () => queue.splice(0),
     wait: () => {},
-    sendAdvertisement: () => {},
+    sendAdvertisements: () => {},
     changeAddresses: (changes) => {
       for (const { prefix } of changes) encodeAddAddress({ ...prefix, index: 1 }, 1)
     },
-    announce: (_, address) => void encodeGratuitousArp({ mac: new Uint8Array(6), address }),
+    announce: (announcements) => {
+      for (const { address } of announcements) encodeGratuitousArp({ mac: new Uint8Array(6), address })
+    },
     publish: () => {},
   }
   const engine = createEngine({ routers: [router] })

@@ -23,9 +23,17 @@ const pure = (name: string): boolean =>
     ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'lapse', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,
     ),
-    ...['decide', 'decision', 'edge/known', 'edge/route', 'operation', 'plan', 'reconcile', 'seeing/trace'].map(
-      (name) => `control/${name}.ts`,
-    ),
+    ...[
+      'binding',
+      'decide',
+      'decision',
+      'edge/known',
+      'edge/route',
+      'operation',
+      'plan',
+      'reconcile',
+      'seeing/trace',
+    ].map((name) => `control/${name}.ts`),
     ...['deadlines', 'health', 'unheard'].map((name) => `control/core/${name}.ts`),
     ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)

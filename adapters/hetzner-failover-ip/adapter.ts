@@ -40,6 +40,8 @@ export function createHetznerFailoverIp(
       settleMs: 180_000,
       // A request that is still on its way for as long as a network holds on to one, and then its switch.
       maxInFlightMs: 215_000,
+      // It refuses another one until the switch has ended.
+      unsureMs: 120_000,
     },
     observe: (signal) => observe(binding, span(signal)),
     apply: (move, signal) => apply(binding, move, span(signal)),

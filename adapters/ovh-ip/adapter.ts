@@ -44,6 +44,8 @@ export function createOvhIp(
       settleMs: 300_000,
       // A request that is still on its way for as long as a network holds on to one, and then its task.
       maxInFlightMs: 335_000,
+      // It refuses another one until the task has ended.
+      unsureMs: 180_000,
     },
     observe: (signal) => observe(binding, span(signal)),
     apply: (move, signal) => apply(binding, move, span(signal)),

@@ -3,9 +3,9 @@
  * full holds up no repair; it is written in order, and again until it is.
  */
 
+import { type Binding, placeOf } from '../binding.ts'
 import type { AuditEvent, Moment, Operation } from '../decision.ts'
 import { messageOf } from '../message-of.ts'
-import type { Binding } from '../reconcile.ts'
 import { type BindingRecord, type EventRecord, StorageError } from '../store/store.ts'
 import type { Said } from './binding-driver.ts'
 import type { ClusterPorts } from './ports.ts'
@@ -93,26 +93,12 @@ export function createBacklog({ service, ports, published, moment, rearm }: Back
   }
 }
 
-function recordOf(
-  service: string,
-  binding: string,
-  { wanted, state, seen, attempts, lastError }: Binding,
-): BindingRecord {
-  const node = wanted?.node ?? null
-  return {
-    service,
-    binding,
-    node,
-    epoch: wanted?.epoch ?? null,
-    state,
-    observed: seen?.where ?? null,
-    attempts,
-    lastError,
-  }
+function recordOf(service: string, name: string, binding: Binding): BindingRecord {
+  const { wanted, state, attempts, lastError } = binding
+  const [node, epoch] = [wanted?.node ?? null, wanted?.epoch ?? null]
+  return { service, binding: name, node, epoch, state, observed: placeOf(binding), attempts, lastError }
 }
 
 function sameRecord(a: Binding, b: Binding): boolean {
-  return (
-    a.state === b.state && a.seen?.where === b.seen?.where && a.attempts === b.attempts && a.lastError === b.lastError
-  )
+  return a.state === b.state && placeOf(a) === placeOf(b) && a.attempts === b.attempts && a.lastError === b.lastError
 }

@@ -5,8 +5,6 @@
  * taken as of unknown outcome and its late answer dropped, since a write may have happened all the same.
  */
 import type { Adapter, Failure, Observation, Outcome } from '../../adapters/adapter.ts'
-import { messageOf } from '../message-of.ts'
-import type { Wanted } from '../plan.ts'
 import {
   type Binding,
   type BindingEffect,
@@ -15,9 +13,11 @@ import {
   beginBinding,
   type DriftPolicy,
   isAtRest,
-  reconcile,
   type Was,
-} from '../reconcile.ts'
+} from '../binding.ts'
+import { messageOf } from '../message-of.ts'
+import type { Wanted } from '../plan.ts'
+import { reconcile } from '../reconcile.ts'
 import type { Budgets } from './budgets.ts'
 import type { ClusterPorts } from './ports.ts'
 
@@ -29,6 +29,8 @@ const callMs = 8_000
  */
 const restMs = 30_000
 const sleepyRestMs = 60_000
+/** When a write whose answer was lost is made again, unless the adapter knows better, in milliseconds. */
+const defaultUnsureMs = 5_000
 /** How long an adapter gets to stop once it was told to. */
 const graceMs = 1_000
 
@@ -77,7 +79,7 @@ type Work = DriverInput & {
 }
 
 export function createDriver(input: DriverInput): Driver {
-  const { settleMs, maxInFlightMs } = input.adapter.capabilities
+  const { settleMs, maxInFlightMs, unsureMs = defaultUnsureMs, cas } = input.adapter.capabilities
   const work: Work = {
     ...input,
     policy: {
@@ -86,6 +88,8 @@ export function createDriver(input: DriverInput): Driver {
       restMs: input.ports.sleeps ? sleepyRestMs : restMs,
       settleMs,
       maxInFlightMs,
+      unsureMs,
+      fenced: cas !== 'none',
     },
     binding: beginBinding(input.wanted, input.was, input.waits),
     running: null,

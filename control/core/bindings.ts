@@ -5,10 +5,10 @@
  * have failed for good, or for `longestWaitMs`: an order is a wish, and must not keep the service from its owner.
  */
 
+import type { Binding, DriftPolicy, Was } from '../binding.ts'
 import type { BindingConfig } from '../config/service-config.ts'
 import type { ServiceEvent } from '../decision.ts'
 import type { Wanted } from '../plan.ts'
-import type { Binding, DriftPolicy, Was } from '../reconcile.ts'
 import type { BindingRecord } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { createDriver, type Driver, type Said } from './binding-driver.ts'
@@ -43,7 +43,7 @@ export type Bindings = {
   become(declared: Declared): void
   /** Looks at every binding that has not been looked at yet. */
   start(): void
-  follow(): void
+  follow(byAnother?: boolean): void
   /** The owner has been vouched for. */
   vouch(): void
   haveSettled(epoch: number): boolean
@@ -107,13 +107,13 @@ export function createBindings(given: BindingsInput): Bindings {
         each.started = true
       }
     },
-    follow: () => {
+    follow: (byAnother = false) => {
       const wanted = input.wanted()
       if (wanted === null) return
       for (const each of bound.values()) {
         const waits = each.config.after.length > 0
         each.waitsUntil = waits ? input.ports.clock.now() + longestWaitMs : null
-        each.driver.feed({ kind: 'wanted', wanted, waits })
+        each.driver.feed({ kind: 'wanted', wanted, waits, byAnother })
       }
       releaseThose(bound, input)
     },

@@ -301,7 +301,7 @@ function adopt(work: Work): void {
   const stored = work.ports.store.recall(work.service).owners[work.service]
   if (stored === undefined || stored.epoch <= work.decision.epoch) return
   work.decision = { ...work.decision, owner: stored, epoch: stored.epoch, confirming: null }
-  work.bindings.follow()
+  work.bindings.follow(true)
 }
 
 async function redeclare(work: Work, declared: Declared, change: Change): Promise<void> {

@@ -76,15 +76,19 @@ export function openVrrpPorts(options: {
       return [...inputs, { kind: 'stop' }]
     },
     wait: (deadline) => void ppoll(pollSet, deadline === undefined ? undefined : deadline - now()),
-    sendAdvertisement: (name, datagram) => opened.get(name)?.socket.send(datagram),
+    sendAdvertisements(outgoing) {
+      for (const { interface: name, datagram } of outgoing) opened.get(name)?.socket.send(datagram)
+    },
     changeAddresses(changes) {
       for (const refusal of changeAddresses(request, interfaces, changes)) {
         options.publish({ kind: 'warning', message: describeRefusal(refusal) })
       }
     },
-    announce(name, address) {
-      const found = interfaces.get(name)
-      if (found !== undefined) arp.send(found.index, encodeGratuitousArp({ mac: found.mac, address }))
+    announce(announcements) {
+      for (const { interface: name, address } of announcements) {
+        const found = interfaces.get(name)
+        if (found !== undefined) arp.send(found.index, encodeGratuitousArp({ mac: found.mac, address }))
+      }
     },
     publish: options.publish,
   }
@@ -102,5 +106,5 @@ export function installed(interfaces: Interfaces, interface_: string, wanted: re
   const isWanted = (address: Address): boolean => wanted.some((other) => sameAddress(other.address, address))
   return has
     .filter(({ address }) => isWanted(address))
-    .map((prefix) => ({ kind: 'delete', interface: interface_, prefix }))
+    .map((prefix) => ({ kind: 'delete', interface: interface_, mac: null, prefix }))
 }

@@ -8,7 +8,7 @@
  *                          ▲            take-over                 initialize
  *                          └───────────────────── (or backup: told to yield, or our own process crashed)
  */
-import type { Address, Prefix } from '../wire/address.ts'
+import type { Address, Family, Prefix } from '../wire/address.ts'
 import type { ChecksumForm } from '../wire/vrrp.ts'
 import type { Centiseconds, Instant, Microseconds } from './time.ts'
 
@@ -17,6 +17,10 @@ export type VirtualRouter = {
   /** The service's name, for people. */
   readonly name: string
   readonly interface: string
+  /** Whose addresses it advertises, and by which IP its advertisements go. */
+  readonly family: Family
+  /** 2 (RFC 3768) speaks IPv4 only. */
+  readonly version: 2 | 3
   /** 1..255. */
   readonly vrid: number
   /** 1..254, or 255 for the address owner. */
@@ -24,14 +28,49 @@ export type VirtualRouter = {
   readonly preemptMode: boolean
   /** How long after becoming backup we hold back from preempting an active of lower priority. 0: not at all. */
   readonly preemptDelay: Microseconds
-  /** 1..4095. */
+  /** How long after its start it takes no part, so that the machine and its switch come up first. 0: not at all. */
+  readonly startDelay: Microseconds
+  /** 1..4095; whole seconds in version 2. */
   readonly advertisementInterval: Centiseconds
+  /** How many intervals of silence make the active router down: 3 in the RFC. */
+  readonly downMultiplier: number
+  /** All of `family`, as they are advertised; of IPv6 the first is link-local. */
   readonly addresses: readonly Prefix[]
-  /** What we send; both forms are accepted when received. */
+  /** Of the other family, or more than advertisements can name: they come and go with `addresses`. */
+  readonly riders: readonly Prefix[]
+  /** What we send in version 3 over IPv4. */
   readonly checksum: ChecksumForm
+  /** What we accept there. */
+  readonly acceptChecksum: ChecksumForm | 'auto'
+  /** `strict`: the RFCs' letter where peers differ from it; `interop` accepts, and says what is odd. */
+  readonly profile: 'strict' | 'interop'
+  /** Version 2's password in clear (RFC 2338 §5.3.6.1): eight octets. Null: none. */
+  readonly password: Uint8Array | null
+  readonly transport: Transport
+  /** Advertisements and addresses have the RFC's MAC address, on a device of its own, instead of the interface's. */
+  readonly virtualMac: boolean
   readonly announce: Announce
   /** `handover`: after priority 0 go on answering until the successor is heard. `now`: remove the addresses at once (the RFC's letter). */
   readonly resign: 'handover' | 'now'
+}
+
+export type Transport =
+  | { readonly kind: 'multicast' }
+  /** To each peer, and heard from these only. */
+  | {
+      readonly kind: 'unicast'
+      /** Null: the interface's first address that fits. */
+      readonly source: Address | null
+      readonly peers: readonly Address[]
+      /** What we send: 1..255. */
+      readonly ttl: number
+      /** The least that is accepted: 1..255. */
+      readonly minTtl: number
+    }
+
+/** Every address that comes and goes with the router. */
+export function allAddresses({ addresses, riders }: VirtualRouter): readonly Prefix[] {
+  return riders.length === 0 ? addresses : [...addresses, ...riders]
 }
 
 /**

@@ -6,7 +6,7 @@
  *
  * A fault is of its interface, which can't carry it and is left at once, or of its standing, which it obeys politely.
  */
-import type { Address } from '../wire/address.ts'
+import type { Address, Prefix } from '../wire/address.ts'
 import type { Oddity } from './admit.ts'
 import type { Event, Standing, State, VirtualRouter } from './router.ts'
 import { priorityNow, type RunningRouter, step } from './step.ts'
@@ -16,7 +16,12 @@ export type StateWord = 'initialize' | 'backup' | 'active' | 'fault'
 
 export type Output =
   | { readonly kind: 'send-advertisement'; readonly router: RunningRouter; readonly priority: number }
-  | { readonly kind: 'install-addresses' | 'remove-addresses' | 'announce-addresses'; readonly router: VirtualRouter }
+  /** `only`: these of its addresses, when it has gained or lost some. */
+  | {
+      readonly kind: 'install-addresses' | 'remove-addresses' | 'announce-addresses'
+      readonly router: VirtualRouter
+      readonly only?: readonly Prefix[]
+    }
   | {
       readonly kind: 'transition'
       readonly service: string

@@ -1,94 +1,18 @@
-/** One binding against a world that lies, forgets, delays and refuses; the test is the world. */
-import { expect, test } from 'vitest'
-import type { Failure, Observation, Outcome } from '../../adapters/adapter.ts'
+/** One binding and its provider: what is written, looked at, waited for, and said. */
+import { describe, expect, test } from 'vitest'
+import type { Observation } from '../../adapters/adapter.ts'
+import { beginBinding } from '../../control/binding.ts'
 import {
-  type Binding,
-  type BindingEffect,
-  type BindingEvent,
-  beginBinding,
-  type DriftPolicy,
-  reconcile,
-} from '../../control/reconcile.ts'
-
-const policy = {
-  restMs: 30_000,
-  targets: new Set(['n1', 'n2']),
-  settleMs: 30_000,
-  maxInFlightMs: 35_000,
-}
-
-/** Drives one binding. Every effect must be answered by the test before the next call can leave. */
-function binding(begin: Binding = beginBinding(null), drift: DriftPolicy = 'reassert') {
-  let state = begin
-  let now = 0
-  let calls: BindingEffect[] = []
-  const events: string[] = []
-  const feed = (event: BindingEvent): void => {
-    const step = reconcile({ ...policy, drift }, state, event, { ms: now, random: 0.5 })
-    state = step.state
-    for (const effect of step.effects) {
-      if (effect.kind === 'event') events.push(effect.name)
-      else calls.push(effect)
-    }
-    expect(calls.length, 'never two calls at once').toBeLessThanOrEqual(1)
-  }
-  /** The call in flight, taken to be answered. */
-  const call = (): string => {
-    const [effect] = calls
-    if (effect === undefined) return 'nothing'
-    return effect.kind === 'apply' ? `apply ${effect.node} ${effect.epoch} ${effect.token}` : effect.kind
-  }
-  return {
-    feed,
-    call,
-    events,
-    state: () => state,
-    observed: (observation: Observation): string => {
-      expect(call()).toBe('observe')
-      calls = []
-      feed({ kind: 'observed', observation })
-      return call()
-    },
-    applied: (outcome: Outcome): string => {
-      expect(call()).toMatch(/^apply/)
-      calls = []
-      feed({ kind: 'applied', outcome })
-      return call()
-    },
-    want: (node: string, epoch: number, waits = false): string => {
-      feed({ kind: 'wanted', wanted: { node, epoch }, waits })
-      return call()
-    },
-    /** Waits for what is due next, and says how long that took and what left. */
-    wait: (): [number, string] => {
-      const from = now
-      now = state.dueAt ?? now
-      feed({ kind: 'tick' })
-      return [now - from, call()]
-    },
-    advance: (ms: number): void => {
-      now += ms
-    },
-  }
-}
-
-const at = (node: string, token: string | null = node): Observation => ({ kind: 'node', node, token, raw: {} })
-const done: Outcome = { kind: 'done' }
-const failure = (kind: 'retry' | 'conflict' | 'permanent' | 'unknown', code: string = kind): Failure => ({
-  kind,
-  code,
-  message: 'm',
-})
-const throttled: Failure = { kind: 'throttled', code: 'throttled', message: 'm', afterMs: 7_000 }
-
-/** n1 is wanted at 1 and was read back. */
-function settled(drift: DriftPolicy = 'reassert') {
-  const it = binding(beginBinding(null), drift)
-  it.want('n1', 1)
-  it.observed(at('n1'))
-  expect(it.state().state).toBe('settled')
-  return it
-}
+  at,
+  binding,
+  done,
+  failure,
+  foreign,
+  policy,
+  settled,
+  settledLongAgo,
+  throttled,
+} from '../support/one-binding.ts'
 
 test('it looks, writes what differs, and believes only what it reads back', () => {
   const it = binding()
@@ -102,6 +26,53 @@ test('it looks, writes what differs, and believes only what it reads back', () =
   expect(it.events).toEqual(['binding-settled'])
 })
 
+describe('seen to agree a moment ago', () => {
+  test('a move is one call, and read back', () => {
+    const it = settled()
+    it.advance(2 * policy.restMs)
+    expect(it.want('n2', 2)).toBe('apply n2 2 n1')
+    expect(it.applied(done)).toBe('observe')
+    expect(it.observed(at('n2'))).toBe('nothing')
+    expect(it.state()).toMatchObject({ state: 'settled', attempts: 1 })
+  })
+
+  test('what somebody has changed since is refused by the fence, and looked at', () => {
+    const it = settled()
+    it.want('n2', 2)
+    expect(it.applied(failure('conflict'))).toBe('observe')
+    it.observed(foreign('eni-9'))
+    it.wait()
+    expect(it.observed(foreign('eni-9'))).toBe('apply n2 2 eni-9')
+  })
+
+  test('a node without a target is looked at first, as is what already points there', () => {
+    expect(settled().want('n9', 2)).toBe('observe')
+    expect(settled().want('n1', 2)).toBe('observe')
+  })
+
+  test.each([
+    { fenced: true, drift: 'freeze', epochSeen: 1, leaves: 'apply n2 2 n1' },
+    { fenced: false, drift: 'alert', epochSeen: undefined, leaves: 'apply n2 2 n1' },
+    { fenced: false, drift: 'freeze', epochSeen: undefined, leaves: 'observe' },
+    { fenced: false, drift: 'reassert', epochSeen: 1, leaves: 'observe' },
+  ] as const)(
+    'fenced: $fenced, $drift, remembers the epoch $epochSeen: $leaves',
+    ({ fenced, drift, epochSeen, leaves }) => {
+      const it = binding(beginBinding(null), drift, fenced)
+      it.want('n1', 1)
+      it.observed({ kind: 'node', node: 'n1', token: 'n1', raw: {}, ...(epochSeen === undefined ? {} : { epochSeen }) })
+      expect(it.want('n2', 2)).toBe(leaves)
+    },
+  )
+
+  test('while it could not be looked at, a move begins with a look', () => {
+    const it = settled()
+    it.wait()
+    it.observed({ kind: 'unknown', failure: failure('retry') })
+    expect(it.want('n2', 2)).toBe('observe')
+  })
+})
+
 test('what is already right is not written', () => {
   expect(settled().state().attempts).toBe(0)
 })
@@ -113,7 +84,7 @@ test('an old epoch is not wanted again', () => {
 })
 
 test('a lost response is followed by a look, not by a second write', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   expect(it.applied(failure('unknown'))).toBe('observe')
@@ -122,7 +93,7 @@ test('a lost response is followed by a look, not by a second write', () => {
 })
 
 test('a lost response whose write never happened is written again, after the settle window', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   it.applied(failure('unknown'))
@@ -138,7 +109,7 @@ test('a lost response whose write never happened is written again, after the set
 })
 
 test('a stale read after a write is polled, ever slower, and not written over', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1', 'a1'))
   it.applied(done)
@@ -155,7 +126,7 @@ test('a stale read after a write is polled, ever slower, and not written over', 
 })
 
 test('a new token inside the settle window is somebody else’s write, and is put right with a pause', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1', 'a1'))
   it.applied(done)
@@ -166,7 +137,7 @@ test('a new token inside the settle window is somebody else’s write, and is pu
 })
 
 test('a write that lands late is found by the check after its longest flight, and put right', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   it.applied(done)
@@ -180,7 +151,7 @@ test('a write that lands late is found by the check after its longest flight, an
 })
 
 test('an older write in flight: the newer one waits for its end, looks, and then writes', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   expect(it.call()).toBe('apply n2 2 n1')
@@ -193,7 +164,7 @@ test('an older write in flight: the newer one waits for its end, looks, and then
 })
 
 test('an older write that may be invisible yet: agreement proves nothing, so the newer one is written', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1', 'a1'))
   it.want('n1', 3)
@@ -202,7 +173,7 @@ test('an older write that may be invisible yet: agreement proves nothing, so the
 })
 
 test('an observation made for an older epoch is made again', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.want('n1', 3)
   expect(it.observed(at('n1'))).toBe('observe')
@@ -210,7 +181,7 @@ test('an observation made for an older epoch is made again', () => {
 })
 
 test('after a crash it looks before it does anything, and does not take what was in flight for undone', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   const again = binding(beginBinding({ node: 'n2', epoch: 2 }))
@@ -228,7 +199,7 @@ test('what was changed while control was down is drift', () => {
 })
 
 test('a throttled call waits as long as it was told to', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   expect(it.applied(throttled)).toBe('nothing')
@@ -237,7 +208,7 @@ test('a throttled call waits as long as it was told to', () => {
 })
 
 test('failures in a row wait ever longer, at most 30 s, and the event comes once', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   const pauses: number[] = []
   for (let i = 0; i < 9; i++) {
@@ -249,7 +220,7 @@ test('failures in a row wait ever longer, at most 30 s, and the event comes once
 })
 
 test('a permanent failure stops the storm: probed each minute, and a newer epoch tries at once', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1'))
   it.applied(failure('permanent', 'UnauthorizedOperation'))
@@ -261,7 +232,7 @@ test('a permanent failure stops the storm: probed each minute, and a newer epoch
 })
 
 test('a conflict is looked at, at once the first time', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   it.observed(at('n1', 'a1'))
   expect(it.applied(failure('conflict'))).toBe('observe')
@@ -272,7 +243,7 @@ test('a conflict is looked at, at once the first time', () => {
 })
 
 test('a higher epoch in the target stops everything and says so once', () => {
-  const it = settled()
+  const it = settledLongAgo()
   it.want('n2', 2)
   const seen: Observation = { kind: 'node', node: 'n1', token: null, epochSeen: 9, raw: {} }
   expect(it.observed(seen)).toBe('nothing')
@@ -315,78 +286,20 @@ test('results that nobody waits for are dropped', () => {
   expect(it.state()).toBe(before)
 })
 
-const foreign = (what: string): Observation => ({ kind: 'foreign', what, token: what, raw: { found: what } })
-
-/** Settled long enough for nothing of its own to be on its way. */
-function atRest(drift: DriftPolicy) {
-  const it = settled(drift)
-  it.wait()
-  return it
-}
-
-test('alert: what somebody else changed is said once and left there; the next move writes as ever', () => {
-  const it = atRest('alert')
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state()).toMatchObject({ state: 'drifted', lastError: 'points at eni-9, and is left there' })
-  for (let i = 0; i < 3; i++) {
-    expect(it.wait()).toEqual([policy.restMs, 'observe'])
-    it.observed(foreign('eni-9'))
-  }
-  expect(it.events.filter((name) => name === 'drift')).toHaveLength(1)
-  it.wait()
-  it.observed(foreign('eni-8'))
-  expect(it.events.filter((name) => name === 'drift')).toHaveLength(2)
-  expect(it.want('n2', 2)).toBe('observe')
-  expect(it.observed(foreign('eni-8'))).toBe('apply n2 2 eni-8')
-})
-
-test('freeze: nothing is written, not for a move either, until an operator acknowledges it', () => {
-  const it = atRest('freeze')
-  it.observed(foreign('eni-9'))
-  it.want('n2', 2)
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state()).toMatchObject({ state: 'drifted', wanted: { node: 'n2', epoch: 2 } })
-  it.feed({ kind: 'acknowledged' })
-  expect(it.observed(foreign('eni-9'))).toBe('apply n2 2 eni-9')
-})
-
-test.each(['alert', 'freeze'] as const)(
-  '%s: an acknowledgement puts it back; agreement by itself ends it too',
-  (drift) => {
-    const it = atRest(drift)
-    it.observed(foreign('eni-9'))
-    it.wait()
-    it.observed(at('n1'))
-    expect(it.state()).toMatchObject({ state: 'settled', left: null, lastError: null })
-    it.wait()
-    it.observed(foreign('eni-9'))
-    it.feed({ kind: 'acknowledged' })
-    expect(it.observed(foreign('eni-9'))).toBe('apply n1 1 eni-9')
-  },
-)
-
-test.each(['alert', 'freeze'] as const)('%s: an own write that lands late is put right all the same', (drift) => {
-  const it = settled(drift)
-  it.want('n2', 2)
-  it.observed(at('n1'))
-  it.applied(done)
-  it.observed(at('n2'))
-  it.wait()
-  expect(it.observed(at('n1', 'late'))).toBe('apply n2 2 late')
-})
-
-test('what was left alone when control stopped is left alone when it is back', () => {
-  const it = binding(beginBinding({ node: 'n1', epoch: 1 }, 'left'), 'freeze')
-  it.feed({ kind: 'resumed' })
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state().state).toBe('drifted')
-})
-
 test('a binding that comes after others looks once, and writes when it may', () => {
   const it = settled()
   it.want('n2', 2, true)
   expect(it.observed(at('n1'))).toBe('nothing')
   expect(it.state()).toMatchObject({ state: 'pending', dueAt: null })
   it.feed({ kind: 'released' })
-  expect(it.observed(at('n1'))).toBe('apply n2 2 n1')
+  expect(it.call()).toBe('apply n2 2 n1')
+})
+
+test('a binding that has waited for others too long looks again before it writes', () => {
+  const it = settledLongAgo()
+  it.want('n2', 2, true)
+  it.observed(at('n1'))
+  it.advance(2 * policy.restMs + 1)
+  it.feed({ kind: 'released' })
+  expect(it.observed(at('n1', 'a2'))).toBe('apply n2 2 a2')
 })

@@ -6,16 +6,15 @@ import { leaveAt, spareMs } from '../../node-agent/link/lease.ts'
 import { createEngine, type Input } from '../../node-agent/vrrp/engine.ts'
 import type { VirtualRouter } from '../../node-agent/vrrp/router.ts'
 import { type Centiseconds, type Instant, type Microseconds, milliseconds } from '../../node-agent/vrrp/time.ts'
+import { virtualRouter } from '../support/routers.ts'
 
-const routerOf = (changes: Partial<VirtualRouter> = {}): VirtualRouter => ({
-  ...{ name: 'web', interface: 'eth0', vrid: 51, priority: 200, preemptMode: true, preemptDelay: 0 as Microseconds },
-  advertisementInterval: 10 as Centiseconds,
-  addresses: [{ address: Uint8Array.of(10, 77, 0, 50), prefixLength: 24 }],
-  checksum: 'rfc9568',
-  announce: { repeat: 1, again: 0 as Microseconds, refresh: 0 as Microseconds },
-  resign: 'handover',
-  ...changes,
-})
+const routerOf = (changes: Partial<VirtualRouter> = {}): VirtualRouter =>
+  virtualRouter({
+    priority: 200,
+    advertisementInterval: 10 as Centiseconds,
+    announce: { repeat: 1, again: 0 as Microseconds, refresh: 0 as Microseconds },
+    ...changes,
+  })
 const plain = { priority: 200, yielding: false, fault: null }
 const yielding = { ...plain, yielding: true }
 const standing = (changes: object): Input => ({

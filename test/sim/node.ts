@@ -94,7 +94,9 @@ export function createNode({
     now: () => time.now() as Instant,
     drain: () => queue.splice(0),
     wait: () => {},
-    sendAdvertisement: (_, datagram) => lan.send(name, datagram),
+    sendAdvertisements: (outgoing) => {
+      for (const { datagram } of outgoing) lan.send(name, datagram)
+    },
     changeAddresses(changes) {
       for (const { kind, prefix } of changes) {
         if (kind === 'add') held.add(formatAddress(prefix.address))

@@ -8,10 +8,9 @@
  * Faults end at `quietAt`. What must hold at rest is judged `settlingTime` later; what must hold always, all the time.
  */
 import { createMemoryResource, type MemoryResource } from '../../adapters/memory.ts'
-import type { Centiseconds, Microseconds } from '../../node-agent/vrrp/time.ts'
 import { milliseconds } from '../../node-agent/vrrp/time.ts'
 import { createRandom } from '../support/prng.ts'
-import { address } from '../support/routers.ts'
+import { address, virtualRouter } from '../support/routers.ts'
 import { type ControlHost, createControlHost } from './control-host.ts'
 import { drawFaults, type Fault } from './faults.ts'
 import { createLan, type Lan } from './lan.ts'
@@ -94,19 +93,11 @@ function createWorld(seed: number): World {
     createNode({
       name,
       primaryAddress: address(own),
-      router: {
-        name: 'web',
-        interface: 'eth0',
-        vrid: 51,
+      router: virtualRouter({
         priority,
-        preemptMode: true,
-        preemptDelay: 0 as Microseconds,
-        advertisementInterval: 100 as Centiseconds,
         addresses: [{ address: address(virtualAddress), prefixLength: 24 }],
-        checksum: 'rfc9568',
         announce: { repeat: 2, again: milliseconds(0), refresh: milliseconds(0) },
-        resign: 'handover',
-      },
+      }),
       time,
       random,
       lan,

@@ -1,32 +1,49 @@
 /** Virtual routers for tests: VRID 51, 192.0.2.100 on eth0, our own address 192.0.2.2. */
-import type { Event, State } from '../../node-agent/vrrp/router.ts'
+import type { Event, State, VirtualRouter } from '../../node-agent/vrrp/router.ts'
 import { type RunningRouter, step } from '../../node-agent/vrrp/step.ts'
 import { type Centiseconds, type Instant, type Microseconds, milliseconds } from '../../node-agent/vrrp/time.ts'
-import { type Address, parseIpv4 } from '../../node-agent/wire/address.ts'
+import { type Address, parseAddress } from '../../node-agent/wire/address.ts'
 
 export function address(text: string): Address {
-  const parsed = parseIpv4(text)
-  if (parsed === undefined) throw new Error(`${text} is no IPv4 address`)
+  const parsed = parseAddress(text)
+  if (parsed === undefined) throw new Error(`${text} is no address`)
   return parsed
 }
 
-export function router(changes: Partial<RunningRouter> = {}): RunningRouter {
+/** As configured. */
+export function virtualRouter(changes: Partial<VirtualRouter> = {}): VirtualRouter {
   return {
     name: 'web',
     interface: 'eth0',
+    family: 'ipv4',
+    version: 3,
     vrid: 51,
     priority: 100,
     preemptMode: true,
     preemptDelay: 0 as Microseconds,
+    startDelay: 0 as Microseconds,
+    downMultiplier: 3,
     advertisementInterval: 100 as Centiseconds,
     addresses: [{ address: address('192.0.2.100'), prefixLength: 24 }],
+    riders: [],
     checksum: 'rfc9568',
+    acceptChecksum: 'auto',
+    profile: 'interop',
+    password: null,
+    transport: { kind: 'multicast' },
+    virtualMac: false,
     announce: { repeat: 5, again: milliseconds(5_000), refresh: milliseconds(60_000) },
     resign: 'handover',
-    primaryAddress: address('192.0.2.2'),
-    yielding: false,
     ...changes,
-  } satisfies RunningRouter
+  }
+}
+
+export function router({
+  primaryAddress = address('192.0.2.2'),
+  yielding = false,
+  ...changes
+}: Partial<RunningRouter> = {}): RunningRouter {
+  return { ...virtualRouter(changes), primaryAddress, yielding }
 }
 
 /** An instant in milliseconds after the test began; the origin is not zero, so that a forgotten `now` shows. */

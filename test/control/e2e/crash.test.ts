@@ -8,8 +8,9 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
+import { beginBinding } from '../../../control/binding.ts'
 import type { ServiceView } from '../../../control/core/view.ts'
-import { beginBinding, reconcile } from '../../../control/reconcile.ts'
+import { reconcile } from '../../../control/reconcile.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import {
   type ControlProcess,
@@ -73,6 +74,8 @@ test('a control that has just started looks again when nothing of its predecesso
     targets: new Set(['n1']),
     settleMs: 30_000,
     maxInFlightMs: 35_000,
+    unsureMs: 5_000,
+    fenced: true,
   }
   const resumed = reconcile(policy, beginBinding({ node: 'n1', epoch: 7 }, 'settled'), { kind: 'resumed' }, at(1_000))
   const observation = { kind: 'node', node: 'n1', token: 'a', raw: {} } as const

@@ -1,0 +1,56 @@
+/**
+ * The datagrams that carry an advertisement of a router: one to the group, or one to each peer.
+ *
+ * They are the same each time while nothing about the router changes, so they are made once for each priority.
+ */
+import { type Address, type Family, virtualMacOf } from '../wire/address.ts'
+import { encodeIpv4 } from '../wire/ipv4.ts'
+import { encodeAdvertisement, vrrpMulticastGroup, vrrpProtocol } from '../wire/vrrp.ts'
+import type { VirtualRouter } from './router.ts'
+import type { RunningRouter } from './step.ts'
+
+/** An interface, or the device on it that has a virtual router's own MAC address. */
+export type Place = { readonly interface: string; readonly mac: Uint8Array | null }
+
+/** A whole IP datagram. It leaves by the interface itself; `mac`: from that address instead of the interface's. */
+export type Outgoing = Place & { readonly destination: Address; readonly datagram: Uint8Array }
+
+export function placeOf({ interface: name, virtualMac, family, vrid }: VirtualRouter): Place {
+  return { interface: name, mac: virtualMac ? virtualMacOf(family, vrid) : null }
+}
+
+/** By what is fixed while `router` is the same object. */
+const made = new WeakMap<RunningRouter, Map<number, readonly Outgoing[]>>()
+
+export function datagramsOf(router: RunningRouter, priority: number): readonly Outgoing[] {
+  const known = made.get(router) ?? new Map<number, readonly Outgoing[]>()
+  made.set(router, known)
+  const datagrams = known.get(priority) ?? encode(router, priority)
+  known.set(priority, datagrams)
+  return datagrams
+}
+
+function encode(router: RunningRouter, priority: number): Outgoing[] {
+  const { transport, family, vrid } = router
+  const destinations = transport.kind === 'unicast' ? transport.peers : [groupOf(family)]
+  const ttl = transport.kind === 'unicast' ? transport.ttl : 255
+  const place = placeOf(router)
+  return destinations.map((destination) => {
+    const envelope = { source: router.primaryAddress, destination }
+    const payload = encodeAdvertisement(
+      {
+        vrid,
+        priority,
+        maxAdvertiseInterval: router.advertisementInterval,
+        addresses: router.addresses.map(({ address }) => address),
+      },
+      envelope,
+      router.checksum,
+    )
+    return { ...place, destination, datagram: encodeIpv4({ ...envelope, ttl, protocol: vrrpProtocol, payload }) }
+  })
+}
+
+function groupOf(_family: Family): Address {
+  return vrrpMulticastGroup
+}
