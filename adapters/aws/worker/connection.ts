@@ -1,6 +1,6 @@
 /**
  * How the SDK reaches AWS from a Cloudflare Worker: by `fetch`, with credentials from the Worker's secrets, which are
- * the only place there is. Read at each call, so that a secret that was replaced needs no restart.
+ * the only place there is. Read again when they are refused, so that a secret that was replaced needs no restart.
  */
 import type { Failure } from '../../adapter.ts'
 import { failure } from '../../failures.ts'
