@@ -64,7 +64,10 @@ async function whyNoneOfMachine(signal: AbortSignal): Promise<Failure> {
   const at = (path: string) => `${metadataEndpoint()}/latest/${path}`
   const asked = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }
   const session = await probe({ method: 'PUT', url: at('api/token'), headers: asked }, signal)
-  if (session.kind !== 'answered') return judge(session, source)
+  // On a machine that is not AWS's, that is all there is to say.
+  if (session.kind !== 'answered') {
+    return later(`neither the environment nor a file has any, and ${source} does not answer: ${session.message}`)
+  }
   const headers: Record<string, string> = session.status === 200 ? { 'x-aws-ec2-metadata-token': session.text } : {}
   const path = 'meta-data/iam/security-credentials/'
   const roles = await probe({ method: 'GET', url: at(path), headers }, signal)

@@ -184,7 +184,7 @@ describe('a metadata service that', () => {
   }, 20_000)
 
   test.each<[what: string, serve: Serve | null, says: RegExp]>([
-    ['is not there', null, /does not answer: /],
+    ['is not there', null, /: neither the environment nor a file has any, and .* does not answer: /],
     ['fails', (_request, response) => void response.writeHead(503).end(), /has trouble \(HTTP status 503\)/],
     ['has too much to do', (_request, response) => void response.writeHead(429).end(), /has trouble/],
     ['answers a page', (_request, response) => void response.end('<html>portal</html>'), /none of its answers/],
@@ -193,7 +193,7 @@ describe('a metadata service that', () => {
   ])('%s is named, and asked again later', async (_what, handle, says) => {
     const failure = await failureWith(handle)
     expect(failure).toMatchObject({ kind: 'retry', code: 'NoCredentials' })
-    expect(failure.message).toMatch(/^no AWS credentials: the instance metadata service \(IMDS\) at http:/)
+    expect(failure.message).toMatch(/^no AWS credentials: .*the instance metadata service \(IMDS\) at http:/)
     expect(failure.message).toMatch(says)
   })
 
