@@ -1,12 +1,11 @@
 /** The words of one binding: what is wanted of it, what is known of it, what it hears and asks for. */
-import type { Observation, Outcome, Token } from '../adapters/adapter.ts'
+import type { DriftPolicy, Observation, Outcome, Token } from '../adapters/adapter.ts'
 import type { Json } from './decision.ts'
 import { type Known, type Recent, type Wanted, whereOf } from './plan.ts'
 
 export type BindingWord = 'pending' | 'applying' | 'verifying' | 'settled' | 'retrying' | 'failed' | 'drifted'
 
-/** What is done about a change that somebody else made. */
-export type DriftPolicy = 'reassert' | 'alert' | 'freeze'
+export type { DriftPolicy }
 
 export type BindingPolicy = {
   /** The nodes that have a target. */

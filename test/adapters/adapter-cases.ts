@@ -169,7 +169,9 @@ const plainCases: Readonly<Record<string, (adapter: Adapter, world: PlainWorld) 
 
   'refuses a node that has no target': async (adapter, world) => {
     await world.setOutOfBand('n1')
-    expect(await applyObserved(adapter, { node: 'n9', epoch: 1 })).toMatchObject({ kind: 'permanent' })
+    for (const node of ['n9', 'constructor']) {
+      expect(await applyObserved(adapter, { node, epoch: 1 })).toMatchObject({ kind: 'permanent' })
+    }
     expect(await world.owner()).toBe('n1')
   },
 }
