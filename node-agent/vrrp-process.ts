@@ -70,7 +70,7 @@ function run(
   const statusAsked: string[] = []
   const leases = createLeases({ routers, standings, leases: leasesSaid })
   const ports = openVrrpPorts({
-    interfaces: [...new Set(routers.map((router) => router.interface))],
+    routers,
     pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), { leases, statusAsked }) },
     publish,
   })

@@ -43,7 +43,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^node-agent\/vrrp\//, may: /^node-agent\/(vrrp|wire)\// },
   {
     who: /^node-agent\/linux\//,
-    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine)\.ts$)/,
+    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine|datagrams)\.ts$)/,
   },
   { who: /^node-agent\/link\/(outbox|lease)\.ts$/, may: /^control\/contract\.ts$/ },
   { who: /^node-agent\/link\//, may: /^(node:|ws$|control\/contract\.ts$|node-agent\/(link\/|log\.ts$))/ },

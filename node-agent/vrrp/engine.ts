@@ -6,7 +6,7 @@
  *
  * No clock, socket or log: the real-time process and the simulator drive the very same engine.
  */
-import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
+import { type Address, familyOf, isLinkLocal, type Prefix, sameAddress } from '../wire/address.ts'
 import { type Admission, admit, type DiscardReason, discardReasons } from './admit.ts'
 import type { Event, Standing, VirtualRouter } from './router.ts'
 import {
@@ -177,7 +177,7 @@ function changeInterface(port: Port, status: InterfaceStatus | undefined, stoppi
   port.status = status
   return [...port.byVrid.values()].flatMap((slot) => {
     const { router } = slot
-    const primaryAddress = status === undefined ? undefined : primaryAddressOf(port, status)
+    const primaryAddress = status === undefined ? undefined : primaryAddressOf(router, port, status)
     const fault = faultOf(router, status, primaryAddress)
     const from = wordOf(slot)
     if (fault === null && primaryAddress !== undefined) {
@@ -216,12 +216,17 @@ function faultOf(
   return primaryAddress === undefined ? `interface ${router.interface} has no IPv4 address of its own` : null
 }
 
-/** The first address that is not a virtual one; an address owner's may be both. */
-function primaryAddressOf(port: Port, status: InterfaceStatus): Address | undefined {
+/** The first address of the router's family that is not a virtual one; an address owner's may be both. IPv6: link-local. */
+function primaryAddressOf({ family }: VirtualRouter, port: Port, status: InterfaceStatus): Address | undefined {
   const virtual = [...port.byVrid.values()]
     .filter(({ router }) => router.priority !== 255)
     .flatMap(({ router }) => router.addresses)
-  return status.addresses.find(({ address }) => !virtual.some((other) => sameAddress(other.address, address)))?.address
+  return status.addresses.find(
+    ({ address }) =>
+      familyOf(address) === family &&
+      (family === 'ipv4' || isLinkLocal(address)) &&
+      !virtual.some((other) => sameAddress(other.address, address)),
+  )?.address
 }
 
 function command(slot: Slot | undefined, input: Input & { kind: 'take-over' | 'lower' }, now: Instant): Output[] {
