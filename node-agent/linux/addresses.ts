@@ -1,14 +1,17 @@
 /** Puts addresses on interfaces and takes them off: a whole turn's worth in one netlink batch. */
 import type { AddressChange } from '../ports.ts'
+import type { Place } from '../vrrp/datagrams.ts'
 import { familyOf, formatAddress, formatMac, type Prefix } from '../wire/address.ts'
 import { encodeAddAddress, encodeDeleteAddress } from '../wire/rtnetlink.ts'
 import { errno } from './constants.ts'
-import type { DeviceOf } from './devices.ts'
 import type { Interfaces } from './interfaces.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 
 /** A change that the kernel refused; anything else than being done already. */
 export type RefusedChange = { readonly change: AddressChange; readonly errno: number }
+
+/** The device that is a place, if it is there. */
+export type DeviceOf = (place: Place) => { readonly index: number } | undefined
 
 type Batch = { readonly request: NetlinkSocket; readonly interfaces: Interfaces; readonly deviceOf: DeviceOf }
 

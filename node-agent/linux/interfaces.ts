@@ -26,18 +26,14 @@ import { type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts'
 
 export type Interface = Link & { readonly addresses: readonly KnownAddress[] }
 
-/** `link`: as it was known then. */
 export type InterfaceChange =
-  | { readonly kind: 'interface'; readonly link: NamedLink }
-  | { readonly kind: 'address-removed'; readonly link: NamedLink; readonly address: Address }
-
-export type NamedLink = Pick<Link, 'name' | 'mac' | 'parent'>
+  | { readonly kind: 'interface'; readonly name: string }
+  | { readonly kind: 'address-removed'; readonly name: string; readonly address: Address }
 
 export type Interfaces = {
   /** Readable when something changed. */
   readonly fd: number
   readonly get: (name: string) => Interface | undefined
-  readonly all: () => Iterable<Interface>
   readonly names: () => string[]
   /** What changed since the last call. */
   readonly drain: () => InterfaceChange[]
@@ -54,7 +50,6 @@ export function watchInterfaces(request: NetlinkSocket): Interfaces {
       for (const known of table.values()) if (known.name === name) return known
       return undefined
     },
-    all: () => table.values(),
     names: () => [...table.values()].map(({ name }) => name),
     drain() {
       const messages = events.drain()
@@ -95,9 +90,8 @@ function applyLink(table: Map<number, Interface>, link: Link, gone: boolean): In
   const before = table.get(link.index)
   if (gone) table.delete(link.index)
   else table.set(link.index, { ...link, addresses: before?.addresses ?? [] })
-  // Of one that was renamed, both names have changed their meaning.
-  const isRenamed = before !== undefined && before.name !== link.name
-  return [link, ...(isRenamed ? [before] : [])].map((each) => ({ kind: 'interface', link: each }))
+  const names = new Set([link.name, ...(before === undefined ? [] : [before.name])])
+  return [...names].map((name) => ({ kind: 'interface', name }))
 }
 
 function applyAddress(
@@ -107,12 +101,12 @@ function applyAddress(
 ): InterfaceChange[] {
   const known = table.get(index)
   if (known === undefined) return []
-  const change: InterfaceChange = { kind: 'interface', link: known }
+  const change: InterfaceChange = { kind: 'interface', name: known.name }
   const at = known.addresses.findIndex((other) => sameAddress(other.address, address))
   const now = { address, prefixLength, ready }
   if (gone) {
     if (at >= 0) table.set(index, { ...known, addresses: known.addresses.toSpliced(at, 1) })
-    return [{ kind: 'address-removed', link: known, address }, change]
+    return [{ kind: 'address-removed', name: known.name, address }, change]
   }
   // A repeated RTM_NEWADDR must not move an address to the end: the first one is the primary.
   const addresses = at >= 0 ? known.addresses.with(at, now) : [...known.addresses, now]
@@ -121,12 +115,12 @@ function applyAddress(
 }
 
 function differences(before: Map<number, Interface>, now: Map<number, Interface>): InterfaceChange[] {
-  const removed = [...before.values()].flatMap((link) => {
-    const left = now.get(link.index)?.addresses ?? []
-    return link.addresses
+  const removed = [...before].flatMap(([index, { name, addresses }]) => {
+    const left = now.get(index)?.addresses ?? []
+    return addresses
       .filter(({ address }) => !left.some((other) => sameAddress(other.address, address)))
-      .map(({ address }): InterfaceChange => ({ kind: 'address-removed', link, address }))
+      .map(({ address }): InterfaceChange => ({ kind: 'address-removed', name, address }))
   })
-  const links = [...before.values(), ...now.values()]
-  return [...removed, ...links.map((link): InterfaceChange => ({ kind: 'interface', link }))]
+  const names = new Set([...before.values(), ...now.values()].map(({ name }) => name))
+  return [...removed, ...[...names].map((name): InterfaceChange => ({ kind: 'interface', name }))]
 }

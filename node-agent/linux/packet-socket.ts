@@ -6,7 +6,8 @@
  * address. IPv4 hands over the header of what it received; IPv6 tells of it in pieces, and it is put together here.
  */
 import type { Address, Family } from '../wire/address.ts'
-import { vrrpMulticastGroup, vrrpProtocol } from '../wire/vrrp.ts'
+import { ipv6HeaderLength } from '../wire/ipv6.ts'
+import { multicastGroupOf, vrrpProtocol } from '../wire/vrrp.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -69,8 +70,6 @@ const sendBuffer = 1 << 20
 /** TC_PRIO_CONTROL: ahead of bulk traffic in this machine's own queue. */
 const controlPriority = 7
 
-const ipv6HeaderLength = 40
-
 /** One of each is enough for all sockets: nothing waits in them between two calls. */
 const sender = createSender()
 /** An advertisement of 255 IPv6 addresses fits, and what is no advertisement may be cut. */
@@ -116,7 +115,7 @@ function setUpIpv4(fd: number, { interface: name, multicast }: Listening, index:
     setsockopt(fd, { level: IPPROTO_IP, name: option, what }, value)
   set(IP_HDRINCL, 'send whole datagrams', int(1))
   if (!multicast) return
-  set(IP_ADD_MEMBERSHIP, `join 224.0.0.18 on ${name}`, membership(vrrpMulticastGroup, index))
+  set(IP_ADD_MEMBERSHIP, `join 224.0.0.18 on ${name}`, membership(multicastGroupOf('ipv4'), index))
   set(IP_MULTICAST_IF, `multicast from ${name}`, membership(new Uint8Array(4), index))
   set(IP_MULTICAST_LOOP, 'not hear ourselves', int(0))
 }
@@ -128,13 +127,10 @@ function setUpIpv6(fd: number, { interface: name, multicast }: Listening, index:
   set(IPV6_RECVPKTINFO, 'hear where a datagram went', int(1))
   set(IPV6_RECVHOPLIMIT, 'hear the hop limit', int(1))
   if (!multicast) return
-  set(IPV6_JOIN_GROUP, `join ff02::12 on ${name}`, membership6(vrrpGroupIpv6, index))
+  set(IPV6_JOIN_GROUP, `join ff02::12 on ${name}`, membership6(multicastGroupOf('ipv6'), index))
   set(IPV6_MULTICAST_IF, `multicast from ${name}`, int(index))
   set(IPV6_MULTICAST_LOOP, 'not hear ourselves', int(0))
 }
-
-/** ff02::12 (RFC 9568 §5.1.2.2). */
-const vrrpGroupIpv6: Address = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12)
 
 /** Beyond the machine's bound for ordinary sockets where we may, which takes CAP_NET_ADMIN outside any user namespace. */
 function setBuffers(fd: number): void {

@@ -6,8 +6,12 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
-/** Undefined when it is so now; else why not. */
-export function keepSiblings(interfaceName: string): string | undefined {
+/** What was not possible, a sentence each. */
+export function keepSiblings(interfaces: readonly string[]): string[] {
+  return interfaces.map(keepSiblingsOn).filter((problem) => problem !== undefined)
+}
+
+function keepSiblingsOn(interfaceName: string): string | undefined {
   const file = `/proc/sys/net/ipv4/conf/${interfaceName}/promote_secondaries`
   try {
     if (readFileSync(file, 'latin1').trim() !== '1') writeFileSync(file, '1')

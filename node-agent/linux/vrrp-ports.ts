@@ -6,10 +6,9 @@ import { type Address, familyOf, type Prefix, sameAddress } from '../wire/addres
 import { encodeGratuitousArp } from '../wire/arp.ts'
 import { encodeEthernet, etherType, groupMac } from '../wire/ethernet.ts'
 import { encodeUnsolicitedAdvertisement } from '../wire/ndp.ts'
-import { changeAddresses, describeRefusal } from './addresses.ts'
+import { changeAddresses, type DeviceOf, describeRefusal } from './addresses.ts'
 import { now } from './clock.ts'
-import { type DeviceOf, devicesOn, findDevices, isVirtual } from './devices.ts'
-import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
+import { type Interfaces, watchInterfaces } from './interfaces.ts'
 import { isReady, pollSetOf, ppoll } from './libc.ts'
 import { openNetlinkSocket } from './netlink-socket.ts'
 import {
@@ -24,21 +23,21 @@ import { type Carried, openVrrpSockets, type VrrpSockets } from './vrrp-sockets.
 
 export type LinuxVrrpPorts = VrrpPorts & {
   readonly interfaces: Interfaces
-  /** What is known of every interface in use, as the first inputs of an engine. */
-  readonly initialInputs: () => Input[]
-  /** Other routers from now on: sockets that all of them can do without are closed, new ones opened. */
-  readonly carry: (routers: readonly Carried[]) => void
+  /**
+   * Opens what these routers need, and closes what none of them needs any more. What is known of their interfaces, as
+   * the first inputs of an engine that runs them.
+   */
+  readonly carry: (routers: readonly Carried[]) => Input[]
 }
 
 export type LinuxVrrpOptions = {
-  readonly routers: readonly Carried[]
   /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
   readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
-  /** Default: whatever device of that MAC address lies on the interface. */
+  /** The device that has a virtual router's MAC address. Default: there is none. */
   readonly deviceOf?: DeviceOf
-  /** Makes sure that an interface keeps the addresses of a network when one of them goes; why that was not possible. */
-  readonly keepSiblings?: (interfaceName: string) => string | undefined
+  /** Makes sure that these interfaces keep the addresses of a network when one of them goes; what was not possible. */
+  readonly keepSiblings?: (interfaces: readonly string[]) => readonly string[]
 }
 
 /** What a wait found is believed for this long: who was frozen since asks again. */
@@ -48,11 +47,11 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
   const request = openNetlinkSocket(0)
   const interfaces = watchInterfaces(request)
   const frames = openFrameSocket()
-  const sockets = openVrrpSockets(interfaces, (name) => {
-    const problem = (options.keepSiblings ?? keepSiblings)(name)
-    if (problem !== undefined) options.publish({ kind: 'warning', message: problem })
+  const sockets = openVrrpSockets(interfaces, (names) => {
+    for (const message of (options.keepSiblings ?? keepSiblings)(names)) options.publish({ kind: 'warning', message })
   })
-  const batch = { request, interfaces, deviceOf: options.deviceOf ?? findDevices(interfaces) }
+  const deviceOf: DeviceOf = (place) =>
+    place.mac === null ? interfaces.get(place.interface) : options.deviceOf?.(place)
   let supervised = true
   let poll: Buffer = Buffer.alloc(0)
   let polledAt = -Infinity
@@ -73,15 +72,14 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
     watch()
     return [{ kind: 'stop' }]
   }
-  sockets.carry(options.routers)
   watch()
 
   return {
     interfaces,
-    initialInputs: () => sockets.names().map((name) => interfaceInput(interfaces, name)),
     carry(routers) {
       sockets.carry(routers)
       watch()
+      return sockets.names().map((name) => interfaceInput(interfaces, name))
     },
     now,
     drain() {
@@ -96,7 +94,7 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
     wait: (deadline) => wait(deadline === undefined ? undefined : deadline - now()),
     sendAdvertisements: (outgoing) => sendAdvertisements({ interfaces, sockets, frames }, outgoing),
     changeAddresses(changes) {
-      for (const refusal of changeAddresses(batch, changes)) {
+      for (const refusal of changeAddresses({ request, interfaces, deviceOf }, changes)) {
         options.publish({ kind: 'warning', message: describeRefusal(refusal) })
       }
     },
@@ -107,25 +105,16 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
 
 /** What became of interfaces in use; of each its latest status alone, however many events there were. */
 function hearLinks(interfaces: Interfaces, sockets: VrrpSockets): Input[] {
-  const changes = interfaces.drain()
+  const changes = interfaces.drain().filter(({ name }) => sockets.isUsed(name))
   // Under its old name there is another interface now: what was on the old one is gone, and begins anew.
   const replaced = sockets.follow().map((name): Input => ({ kind: 'interface', interface: name, status: undefined }))
-  const removed = changes.flatMap((change): Input[] => {
-    const name = change.kind === 'address-removed' ? carrierOf(change, interfaces, sockets) : undefined
-    return name === undefined || change.kind !== 'address-removed'
-      ? []
-      : [{ kind: 'address-removed', interface: name, address: change.address }]
-  })
-  const changed = new Set(changes.map(({ link }) => link.name))
-  const statuses = [...changed].filter(sockets.isUsed).map((name) => interfaceInput(interfaces, name))
-  return [...replaced, ...removed, ...statuses]
-}
-
-/** The interface in use that a link is, or that it carries a virtual router's MAC address on. */
-function carrierOf({ link }: InterfaceChange, interfaces: Interfaces, sockets: VrrpSockets): string | undefined {
-  if (sockets.isUsed(link.name)) return link.name
-  if (link.parent === undefined || !isVirtual(link)) return undefined
-  return sockets.names().find((name) => interfaces.get(name)?.index === link.parent)
+  const removed = changes.flatMap((change): Input[] =>
+    change.kind === 'address-removed'
+      ? [{ kind: 'address-removed', interface: change.name, address: change.address }]
+      : [],
+  )
+  const changed = new Set(changes.map(({ name }) => name))
+  return [...replaced, ...removed, ...[...changed].map((name) => interfaceInput(interfaces, name))]
 }
 
 /** An address that may not be used yet is not one that the interface has. */
@@ -172,15 +161,14 @@ function announcementFrame(interfaces: Interfaces, { interface: name, mac, addre
   return [{ index: found.index, parts: [frame] }]
 }
 
-/** Those of `wanted` that are on an interface or a virtual router's device on it, with the prefix they have there. */
+/** Those of `wanted` that an interface has, with the prefix they have there. */
 export function installed(interfaces: Interfaces, name: string, wanted: readonly Prefix[]): AddressChange[] {
   const isWanted = ({ address }: Prefix): boolean => wanted.some((other) => sameAddress(other.address, address))
-  return devicesOn(interfaces, name).flatMap(({ mac, device }) =>
-    device.addresses.filter(isWanted).map(({ address, prefixLength }) => ({
-      kind: 'delete',
-      interface: name,
-      mac,
-      prefix: { address, prefixLength },
-    })),
-  )
+  const has = interfaces.get(name)?.addresses ?? []
+  return has.filter(isWanted).map(({ address, prefixLength }) => ({
+    kind: 'delete',
+    interface: name,
+    mac: null,
+    prefix: { address, prefixLength },
+  }))
 }

@@ -5,7 +5,6 @@
  */
 import type { Input } from '../vrrp/engine.ts'
 import type { Family } from '../wire/address.ts'
-import { devicesOn } from './devices.ts'
 import type { Interfaces } from './interfaces.ts'
 import { SystemError } from './libc.ts'
 import { type Listening, openVrrpSocket, type VrrpSocket } from './packet-socket.ts'
@@ -34,13 +33,16 @@ export type VrrpSockets = {
 
 type Opened = { readonly listening: Listening; readonly index: number; readonly socket: VrrpSocket }
 
-/** `prepare` is called once for each device that carries a virtual router, before it does. */
-export function openVrrpSockets(interfaces: Interfaces, prepare: (interfaceName: string) => void): VrrpSockets {
+/** `prepare` is called with the interfaces in use that are there, before they are used, whenever that has changed. */
+export function openVrrpSockets(
+  interfaces: Interfaces,
+  prepare: (interfaceNames: readonly string[]) => void,
+): VrrpSockets {
   let wanted = new Map<string, Listening>()
   let names: readonly string[] = []
   const opened = new Map<string, Opened>()
   const indexes = new Map<string, number>()
-  let prepared: ReadonlySet<number> = new Set()
+  let prepared = ''
 
   const closeUnfit = (): void => {
     for (const [key, { listening, index, socket }] of opened) {
@@ -51,9 +53,10 @@ export function openVrrpSockets(interfaces: Interfaces, prepare: (interfaceName:
     }
   }
   const prepareNew = (): void => {
-    const devices = names.flatMap((name) => devicesOn(interfaces, name).map(({ device }) => device))
-    for (const { index, name } of devices) if (!prepared.has(index)) prepare(name)
-    prepared = new Set(devices.map(({ index }) => index))
+    const there = names.map((name) => interfaces.get(name)).filter((found) => found !== undefined)
+    const key = there.map(({ index, name }) => `${index} ${name}`).join()
+    if (key !== prepared) prepare(there.map(({ name }) => name))
+    prepared = key
   }
   const settle = (): string[] => {
     closeUnfit()
@@ -90,6 +93,7 @@ export function openVrrpSockets(interfaces: Interfaces, prepare: (interfaceName:
     carry(routers) {
       wanted = listeningOf(routers)
       names = [...new Set(routers.map((router) => router.interface))]
+      for (const name of indexes.keys()) if (!names.includes(name)) indexes.delete(name)
       settle()
     },
     follow: settle,

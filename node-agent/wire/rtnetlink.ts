@@ -32,7 +32,6 @@ const IFF_UP = 0x1
 const IFF_RUNNING = 0x40
 const IFLA_ADDRESS = 1
 const IFLA_IFNAME = 3
-const IFLA_LINK = 5
 const IFA_ADDRESS = 1
 const IFA_LOCAL = 2
 const IFA_FLAGS = 8
@@ -45,8 +44,6 @@ export type Link = {
   readonly index: number
   readonly name: string
   readonly mac: Uint8Array
-  /** The index of the link that it lies on, as a macvlan or VLAN does. */
-  readonly parent: number | undefined
   /** Administratively up and with a carrier. */
   readonly up: boolean
 }
@@ -106,7 +103,6 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
     index: view.getInt32(4, true),
     name: cString(attributes.get(IFLA_IFNAME)),
     mac: attributes.get(IFLA_ADDRESS) ?? new Uint8Array(6),
-    parent: uint32From(attributes.get(IFLA_LINK)),
     up: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0,
   }
 }
