@@ -39,6 +39,8 @@ export type Macvlan = {
   /** The parent's index. */
   readonly parent: number
   readonly private: boolean
+  /** Administratively, whatever its carrier. */
+  readonly up: boolean
   /** What `ip link` shows as `alias`; empty when nobody has set it. */
   readonly alias: string
 }
@@ -99,6 +101,7 @@ export function decodeMacvlan({ payload }: NetlinkMessage): Macvlan | undefined 
   const data = decodeAttributes(info.get(IFLA_INFO_DATA) ?? new Uint8Array(0), 0)
   return {
     index: viewOf(payload).getInt32(4, true),
+    up: (viewOf(payload).getUint32(8, true) & IFF_UP) !== 0,
     name: textOf(attributes.get(IFLA_IFNAME)),
     mac: attributes.get(IFLA_ADDRESS) ?? new Uint8Array(6),
     parent: numberOf(attributes.get(IFLA_LINK)),
