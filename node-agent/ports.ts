@@ -41,6 +41,8 @@ export type ToVrrp =
       /** Until when each service may be served, in milliseconds since boot; null, or not named: without bound. */
       readonly leases: Readonly<Record<string, number | null>>
       readonly realtime: boolean
+      /** Beside the agent's socket: where what was changed on interfaces is recorded, to be put back. */
+      readonly record: string
     }
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }

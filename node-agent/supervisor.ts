@@ -101,6 +101,7 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
       kind: 'configure',
       routers: config.routers,
       realtime: config.realtime,
+      record: `${config.socket}.sysctls`,
       holding: work.held,
       standings: Object.fromEntries(routersOf(work).map(({ rules, standing }) => [rules.name, standing])),
       leases: Object.fromEntries(routersOf(work).map(({ rules, serving }) => [rules.name, serving.until])),

@@ -16,6 +16,7 @@ import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
 import { endRealtime, goRealtime } from './linux/realtime.ts'
 import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
+import { type Machine, openMachine } from './machine.ts'
 import { turn } from './perform.ts'
 import { type FromVrrp, refusedExitCode, type SaidByVrrp, type ToVrrp, type VrrpPorts } from './ports.ts'
 import { rehearse } from './rehearsal.ts'
@@ -62,26 +63,41 @@ type Supervisor = {
   readonly publish: (message: FromVrrp) => void
 }
 
-function run(
+function run(configuration: Configuration, supervisor: Supervisor): void {
+  const machine = openMachine(configuration.record)
+  try {
+    serve(configuration, supervisor, machine)
+  } catch (error) {
+    // After a crash the next process goes on with what this one had; where it can't work, nothing may stay.
+    if (error instanceof SystemError) machine.release()
+    throw error
+  }
+  for (const message of machine.release()) supervisor.publish({ kind: 'warning', message })
+}
+
+function serve(
   { routers, holding, standings, leases: leasesSaid, realtime }: Configuration,
   { pipe, early, receive, publish }: Supervisor,
+  machine: Machine,
 ): void {
   const warnings = realtime ? goRealtime() : []
+  const held = new Set(holding)
+  const unset = machine.carry(routers, held)
   const statusAsked: string[] = []
   const leases = createLeases({ routers, standings, leases: leasesSaid })
   const ports = openVrrpPorts({
     interfaces: [...new Set(routers.map((router) => router.interface))],
     pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), { leases, statusAsked }) },
     publish,
+    virtualMacs: machine.virtualMacs,
   })
-  const held = new Set(holding)
   const cleaned = cleanLeftovers(
     ports,
     routers.filter(({ name, priority }) => priority !== 255 && !held.has(name)),
   )
   if (routers[0] !== undefined) rehearse(routers[0])
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
-  for (const message of warnings) publish({ kind: 'warning', message })
+  for (const message of [...warnings, ...unset]) publish({ kind: 'warning', message })
 
   const engine = createEngine({ routers, holding: held, standings: leases.standings(sinceBoot()) })
   for (const input of ports.initialInputs()) engine.handle(input, ports.now())

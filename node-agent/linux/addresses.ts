@@ -4,30 +4,35 @@ import { formatAddress } from '../wire/address.ts'
 import { encodeAddAddress, encodeDeleteAddress } from '../wire/rtnetlink.ts'
 import { errno } from './constants.ts'
 import type { Interfaces } from './interfaces.ts'
+import type { VirtualMacs } from './macvlan.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 
 /** A change that the kernel refused; anything else than being done already. */
 export type RefusedChange = { readonly change: AddressChange; readonly errno: number }
 
+type Batch = { readonly request: NetlinkSocket; readonly interfaces: Interfaces; readonly virtualMacs: VirtualMacs }
+
 export function changeAddresses(
-  request: NetlinkSocket,
-  interfaces: Interfaces,
+  { request, interfaces, virtualMacs }: Batch,
   changes: readonly AddressChange[],
 ): RefusedChange[] {
   const possible = changes.flatMap((change) => {
-    const index = interfaces.get(change.interface)?.index
+    const device = change.mac === null ? interfaces.get(change.interface) : virtualMacs.deviceOf(change)
     // An interface that is gone took its addresses along.
-    return index === undefined ? [] : [{ change, address: { ...change.prefix, index } }]
+    return device === undefined ? [] : [{ change, address: { ...change.prefix, index: device.index } }]
   })
-  const results = request.batch(
-    possible.map(
+  // What a device is told is not told of: an address that it then does not take is.
+  const links = virtualMacs.before(changes)
+  const results = request.batch([
+    ...links,
+    ...possible.map(
       ({ change, address }) =>
-        (sequence) =>
+        (sequence: number) =>
           change.kind === 'add' ? encodeAddAddress(address, sequence) : encodeDeleteAddress(address, sequence),
     ),
-  )
+  ])
   return possible.flatMap(({ change }, i) => {
-    const result = results[i]!
+    const result = results[links.length + i]!
     const done = result === 0 || result === (change.kind === 'add' ? errno.EEXIST : errno.EADDRNOTAVAIL)
     return done ? [] : [{ change, errno: result }]
   })

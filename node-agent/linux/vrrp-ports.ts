@@ -5,10 +5,12 @@ import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
 import { encodeGratuitousArp } from '../wire/arp.ts'
 import { changeAddresses, describeRefusal } from './addresses.ts'
 import { now } from './clock.ts'
-import { type Interfaces, watchInterfaces } from './interfaces.ts'
+import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
 import { pollSetOf, ppoll } from './libc.ts'
+import type { VirtualMacs } from './macvlan.ts'
 import { type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts'
 import { openArpSocket, openVrrpSocket, type VrrpSocket } from './packet-socket.ts'
+import { hearOnlyFrom } from './source-filter.ts'
 
 export type LinuxVrrpPorts = VrrpPorts & {
   readonly interfaces: Interfaces
@@ -17,7 +19,7 @@ export type LinuxVrrpPorts = VrrpPorts & {
 }
 
 /** An interface's socket; another index means that another interface has taken the name. */
-type Opened = { readonly index: number; readonly socket: VrrpSocket }
+type Opened = { readonly index: number; readonly interface: string; readonly socket: VrrpSocket }
 
 export function openVrrpPorts(options: {
   /** Names of the interfaces that carry a virtual router. */
@@ -25,7 +27,9 @@ export function openVrrpPorts(options: {
   /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
   readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
+  readonly virtualMacs: VirtualMacs
 }): LinuxVrrpPorts {
+  const { virtualMacs } = options
   const request: NetlinkSocket = openNetlinkSocket(0)
   const interfaces = watchInterfaces(request)
   const arp = openArpSocket()
@@ -34,14 +38,21 @@ export function openVrrpPorts(options: {
   let supervised = true
 
   const reopen = (): void => {
-    for (const name of options.interfaces) {
-      const index = interfaces.get(name)?.index
-      const before = opened.get(name)
-      if (before !== undefined && before.index !== index) {
-        before.socket.close()
-        opened.delete(name)
-      }
-      if (index !== undefined && !opened.has(name)) opened.set(name, { index, socket: openVrrpSocket({ name, index }) })
+    type Wanted = { readonly interface: string; readonly index: number | undefined; readonly mac: Uint8Array | null }
+    const own = options.interfaces.map((name): [string, Wanted] => {
+      return [name, { interface: name, index: interfaces.get(name)?.index, mac: null }]
+    })
+    const wanted = new Map([...own, ...virtualMacs.listen().map((device): [string, Wanted] => [device.name, device])])
+    for (const [name, { index, socket }] of opened) {
+      if (wanted.get(name)?.index === index) continue
+      socket.close()
+      opened.delete(name)
+    }
+    for (const [name, { index, interface: parent, mac }] of wanted) {
+      if (index === undefined || opened.has(name)) continue
+      const socket = openVrrpSocket({ name, index })
+      if (mac !== null) hearOnlyFrom(socket.fd, mac)
+      opened.set(name, { index, interface: parent, socket })
     }
     pollSet = pollSetOf([
       interfaces.fd,
@@ -57,15 +68,13 @@ export function openVrrpPorts(options: {
     now,
     drain() {
       const changes = interfaces.drain()
+      const { lost, said } = virtualMacs.heed(changes, interfaces)
+      for (const message of said) options.publish({ kind: 'warning', message })
       if (changes.some(({ kind }) => kind === 'interface')) reopen()
-      const inputs: Input[] = changes
-        .filter(({ name }) => opened.has(name) || options.interfaces.includes(name))
-        .map((change) =>
-          change.kind === 'interface'
-            ? interfaceInput(interfaces, change.name)
-            : { kind: 'address-removed', interface: change.name, address: change.address },
-        )
-      for (const [name, { socket }] of opened) {
+      const inputs: Input[] = [...changes, ...lost]
+        .filter(({ name }) => options.interfaces.includes(name))
+        .map((change) => inputOf(interfaces, change))
+      for (const { interface: name, socket } of opened.values()) {
         for (const bytes of socket.drain()) inputs.push({ kind: 'datagram', interface: name, bytes })
       }
       const commands = supervised ? options.pipe.drain() : []
@@ -77,21 +86,41 @@ export function openVrrpPorts(options: {
     },
     wait: (deadline) => void ppoll(pollSet, deadline === undefined ? undefined : deadline - now()),
     sendAdvertisements(outgoing) {
-      for (const { interface: name, datagram } of outgoing) opened.get(name)?.socket.send(datagram)
+      for (const { interface: name, mac, datagram } of outgoing) {
+        const found = interfaces.get(name)
+        if (mac === null) opened.get(name)?.socket.send(datagram)
+        else if (found !== undefined) arp.send(found.index, multicastFrame(mac, datagram))
+      }
     },
     changeAddresses(changes) {
-      for (const refusal of changeAddresses(request, interfaces, changes)) {
+      for (const refusal of changeAddresses({ request, interfaces, virtualMacs }, changes)) {
         options.publish({ kind: 'warning', message: describeRefusal(refusal) })
       }
     },
     announce(announcements) {
-      for (const { interface: name, address } of announcements) {
+      for (const { interface: name, mac, address } of announcements) {
         const found = interfaces.get(name)
-        if (found !== undefined) arp.send(found.index, encodeGratuitousArp({ mac: found.mac, address }))
+        if (found !== undefined) arp.send(found.index, encodeGratuitousArp({ mac: mac ?? found.mac, address }))
       }
     },
     publish: options.publish,
   }
+}
+
+function inputOf(interfaces: Interfaces, change: InterfaceChange): Input {
+  return change.kind === 'interface'
+    ? interfaceInput(interfaces, change.name)
+    : { kind: 'address-removed', interface: change.name, address: change.address }
+}
+
+/** To the MAC address of 224.0.0.18. */
+function multicastFrame(mac: Uint8Array, datagram: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(14 + datagram.length)
+  frame.set([0x01, 0x00, 0x5e, 0x00, 0x00, 0x12])
+  frame.set(mac, 6)
+  frame.set([0x08, 0x00], 12)
+  frame.set(datagram, 14)
+  return frame
 }
 
 function interfaceInput(interfaces: Interfaces, name: string): Input {
