@@ -238,8 +238,9 @@ function list(request: NetlinkSocket): Macvlan[] {
   return links.map(decodeMacvlan).filter((link) => link !== undefined)
 }
 
-function isAs(link: Macvlan, { mac, parent, alias }: Pick<Macvlan, 'mac' | 'parent' | 'alias'>): boolean {
-  return link.private && link.parent === parent && link.alias === alias && sameAddress(link.mac, mac)
+/** Its name says on which interface; its parent may be another, since a macvlan on a macvlan lies on the lower one. */
+function isAs(link: Macvlan, { mac, alias }: Pick<Macvlan, 'mac' | 'alias'>): boolean {
+  return link.private && link.alias === alias && sameAddress(link.mac, mac)
 }
 
 /** The last two octets of a virtual MAC address are its family and its VRID. */
