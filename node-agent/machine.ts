@@ -4,13 +4,14 @@
  */
 import { openVirtualMacs, type VirtualMac, type VirtualMacs } from './linux/macvlan.ts'
 import { openNetlinkSocket } from './linux/netlink-socket.ts'
-import { openSysctls, type Sysctls } from './linux/sysctls.ts'
+import { openSysctls, promoteSecondaries } from './linux/sysctls.ts'
 import { allAddresses, type VirtualRouter } from './vrrp/router.ts'
 import { familyOf, virtualMacOf } from './wire/address.ts'
 
 export type Machine = {
-  readonly sysctls: Sysctls
   readonly virtualMacs: VirtualMacs
+  /** Makes sure that these interfaces keep the addresses of a network when one of them goes; what was not possible. */
+  readonly keepSiblings: (interfaces: readonly string[]) => string[]
   /**
    * These routers from now on. `held`: names of those whose addresses a process that has just crashed left installed.
    * Returns what could not be set; throws a SystemError where a device cannot be made.
@@ -26,8 +27,8 @@ export function openMachine(record: string): Machine {
   const request = openNetlinkSocket(0)
   const virtualMacs = openVirtualMacs({ request, sysctls, owner: record })
   return {
-    sysctls,
     virtualMacs,
+    keepSiblings: (names) => sysctls.want('addresses', promoteSecondaries(names)),
     carry(routers, held = new Set()) {
       const wanted = routers.filter(({ virtualMac }) => virtualMac)
       const inUse = wanted.filter(({ name }) => held.has(name))

@@ -9,7 +9,7 @@
  * what a killed one left behind, and lets other agents' devices alone.
  *
  * While its device is up, the interface itself does not hear what comes from the very same MAC address, which is what
- * a rival sends. So a socket must listen on the device too (`listen`), to nothing but that (`source-filter.ts`).
+ * a rival sends. So a socket listens on each device too (rival-sockets.ts).
  */
 import type { AddressChange } from '../ports.ts'
 import { type Address, formatAddress, sameAddress } from '../wire/address.ts'
@@ -59,18 +59,22 @@ export type VirtualMacs = {
    * lose their last go down before they do, so that nothing is said of the loss from the virtual MAC address.
    */
   readonly before: (changes: readonly AddressChange[]) => LinkMessage[]
-  /** Every device: a socket for VRRP is to be open on each all the time, up or down, and hear `hearOnlyFrom` its mac. */
+  /** Every device, up or down: on each there is to be a socket all the time. */
   readonly listen: () => readonly Device[]
   /**
    * What changes of any interface mean for the devices: those that are gone are made anew, and the addresses that they
-   * had, or that somebody took from them or hid by taking them down, are told as removed from their interface.
+   * had, or that somebody took off or hid by taking the device down, are told as lost.
    */
   readonly heed: (changes: readonly InterfaceChange[], interfaces: Pick<Interfaces, 'get'>) => Heeded
   /** Removes every device, and puts back what was set for them. */
   readonly close: () => void
 }
 
-export type Heeded = { readonly lost: InterfaceChange[]; readonly said: string[] }
+/** `lost`: addresses of virtual routers that an interface no longer answers for. */
+export type Heeded = {
+  readonly lost: readonly { readonly interface: string; readonly address: Address }[]
+  readonly said: readonly string[]
+}
 
 type Known = Device & {
   readonly parent: number
@@ -114,7 +118,8 @@ export function openVirtualMacs(options: {
 
 function ensure(work: Work, held: ReadonlySet<string>): string[] {
   const { request, alias, devices } = work
-  const wanted = work.wanted.flatMap((each) => {
+  // While others take the place of routers, the same one may be named twice.
+  const wanted = [...new Map(work.wanted.map((each) => [keyOf(each), each])).values()].flatMap((each) => {
     const parent = interfaceIndex(each.interface)
     return parent === undefined ? [] : [{ ...each, parent, name: nameOf(each.mac, parent) }]
   })
@@ -204,13 +209,15 @@ function heed(work: Work, changes: readonly InterfaceChange[], { get }: Pick<Int
   const takenDown = down.length === 0 ? [] : whichAreDown(work, down)
   const said = missing || gone.length > 0 ? attempt(() => ensure(work, new Set())) : []
   const whole = new Set([...gone, ...takenDown])
+  const together = [...whole].flatMap((device) =>
+    [...device.addresses.values()].map((address) => ({ interface: device.interface, address })),
+  )
   const stolen = changes.flatMap((change) => {
     if (change.kind !== 'address-removed') return []
     const device = concerned.find(({ name }) => name === change.name)
-    if (device === undefined || whole.has(device)) return []
-    return device.addresses.has(formatAddress(change.address)) ? [lostFrom(device, change.address)] : []
+    if (device === undefined || whole.has(device) || !device.addresses.has(formatAddress(change.address))) return []
+    return [{ interface: device.interface, address: change.address }]
   })
-  const together = [...whole].flatMap((device) => [...device.addresses.values()].map((each) => lostFrom(device, each)))
   return { lost: [...together, ...stolen], said }
 }
 
@@ -218,10 +225,6 @@ function heed(work: Work, changes: readonly InterfaceChange[], { get }: Pick<Int
 function whichAreDown({ request }: Work, devices: readonly Known[]): Known[] {
   const links = list(request)
   return devices.filter(({ index }) => links.some((link) => link.index === index && !link.up))
-}
-
-function lostFrom({ interface: name }: Device, address: Address): InterfaceChange {
-  return { kind: 'address-removed', name, address }
 }
 
 function attempt(call: () => string[]): string[] {

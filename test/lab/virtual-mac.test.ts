@@ -62,7 +62,7 @@ function advertisementFrame(
 ): Uint8Array {
   const { priority, source = rival.address, interval = 10 } = fields
   const envelope = { source: address(source), destination: vrrpMulticastGroup }
-  const message = { vrid: 51, priority, maxAdvertiseInterval: interval, addresses: [address(vip)] }
+  const message = { version: 3 as const, vrid: 51, priority, maxAdvertiseInterval: interval, addresses: [address(vip)] }
   const payload = encodeAdvertisement(message, envelope, 'rfc9568')
   return frame(groupMac, from, etherTypes.ipv4, encodeIpv4({ ...envelope, ttl: 255, protocol: vrrpProtocol, payload }))
 }
@@ -192,7 +192,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     const router = await activeRouter(made)
     startRival(frames, virtualMac)
     await router.untilState('backup')
-    expect(await devicesOf(made)).toEqual(['hf4-51 down'])
+    await until(async () => (await devicesOf(made)).includes('hf4-51 down'), 'the device is down')
     // Whom it hears now by the interface, as the device is down.
     await frames.during(1_000)
     expect(router.state()).toBe('backup')

@@ -12,7 +12,7 @@ const [given] = createLineDecoder<Given>()(`${process.argv[2]}\n`)
 const say = (value: unknown): void => void process.stdout.write(encodeLine(value))
 
 const child = startVrrpChild({
-  configuration: () => ({ kind: 'configure', ...given!, standings: {}, leases: {}, realtime: false }),
+  configuration: () => ({ kind: 'configure', ...given!, standings: {}, leases: {}, realtime: false, first: true }),
   onMessage: ({ message }) => say(message),
   onDeath: (how) => say({ kind: 'died', how }),
   onRefused: () => say({ kind: 'ended' }),

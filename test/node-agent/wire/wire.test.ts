@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { compareAddresses, formatAddress, formatMac, parseIpv4 } from '../../../node-agent/wire/address.ts'
 import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
 import { internetChecksum } from '../../../node-agent/wire/checksum.ts'
-import { decodeIpv4, encodeIpv4 } from '../../../node-agent/wire/ipv4.ts'
 import {
+  askForAcknowledgement,
   concatenate,
   decodeAttributes,
   decodeMessages,
@@ -12,7 +12,6 @@ import {
   errnoOf,
 } from '../../../node-agent/wire/netlink.ts'
 import { decodeAddress, decodeLink, encodeAddAddress, encodeDeleteAddress } from '../../../node-agent/wire/rtnetlink.ts'
-import { checksumForm, decodeAddresses, decodeHeader, encodeAdvertisement } from '../../../node-agent/wire/vrrp.ts'
 import { expectBytes, fromHex } from '../../support/bytes.ts'
 import { address } from '../../support/routers.ts'
 import vectors from '../vrrp-vectors.json' with { type: 'json' }
@@ -49,53 +48,6 @@ describe('addresses', () => {
 describe('checksum', () => {
   test('the example of RFC 1071 §3', () => expect(internetChecksum(fromHex('0001f203f4f5f6f7'))).toBe(~0xddf2 & 0xffff))
   test('an odd octet is padded on the right', () => expect(internetChecksum(fromHex('01'))).toBe(0xfeff))
-})
-
-describe('the VRRPv3 vectors', () => {
-  const standard = [
-    'v3-ipv4-msgonly',
-    'v3-ipv4-pseudo',
-    'v3-ipv4-prio0-msgonly',
-    'v3-ipv4-prio0-pseudo',
-    'v3-ipv4-prio255',
-    'v3-ipv4-tie-greater',
-  ]
-  test.each(vectors.filter(({ name }) => standard.includes(name)).map((vector) => [vector.name, vector] as const))(
-    '%s: decoded and encoded again, octet for octet',
-    (_, { hex }) => {
-      const bytes = fromHex(hex!)
-      const datagram = decodeIpv4(bytes)!
-      const header = decodeHeader(datagram.payload)!
-      const form = checksumForm(datagram.payload, datagram)!
-      const payload = encodeAdvertisement(
-        { ...header, addresses: decodeAddresses(datagram.payload, header.addressCount) },
-        datagram,
-        form,
-      )
-      const encoded = encodeIpv4({ ...datagram, payload })
-      // The vectors carry identification 1, which the kernel fills in for us; the rest must be the same.
-      expectBytes(encoded.subarray(12), Buffer.from(bytes.subarray(12)).toString('hex'))
-      expectBytes(encoded.subarray(0, 4), Buffer.from(bytes.subarray(0, 4)).toString('hex'))
-      expect(decodeIpv4(encoded)).toMatchObject({ ttl: 255, protocol: 112 })
-    },
-  )
-
-  test('both encodings of a zero checksum are right', () => {
-    const { hex } = vectors.find(({ name }) => name === 'v3-ipv4-cksum-ffff')!
-    const datagram = decodeIpv4(fromHex(hex!))!
-    expect(checksumForm(datagram.payload, datagram)).toBeDefined()
-  })
-})
-
-describe('IPv4', () => {
-  test.each([
-    ['nothing', ''],
-    ['a header cut short', '45c00020000100'],
-    ['version 6', '65c0002000010000ff701890c0000202e0000012'],
-    ['a header length below 20', '44c0002000010000ff701890c0000202e0000012'],
-    ['a total length beyond the bytes', '45c0002c00010000ff701890c0000202e0000012'],
-    ['a total length inside the header', '45c0001000010000ff701890c0000202e0000012'],
-  ])('%s is no datagram', (_, hex) => expect(decodeIpv4(fromHex(hex!))).toBeUndefined())
 })
 
 test('gratuitous ARP is the frame of the vectors', () => {
@@ -138,10 +90,54 @@ describe('netlink', () => {
   test('an address to add is what ip(8) sends, and reads back', () => {
     const wanted = { address: address('10.77.0.50'), prefixLength: 24, index: 5 }
     const [message] = decodeMessages(encodeAddAddress(wanted, 9))
-    expect(message).toMatchObject({ type: 20, sequence: 9, flags: 0x1 | 0x4 | 0x400 | 0x100 })
+    expect(message).toMatchObject({ type: 20, sequence: 9, flags: 0x1 | 0x400 | 0x100 })
     expectBytes(message!.payload, '02180000 05000000 08000200 0a4d0032 08000100 0a4d0032')
-    expect(decodeAddress(message!)).toEqual(wanted)
-    expect(decodeMessages(encodeDeleteAddress(wanted, 10))[0]).toMatchObject({ type: 21, flags: 0x5 })
+    expect(decodeAddress(message!)).toEqual({ ...wanted, ready: true })
+    expect(decodeMessages(encodeDeleteAddress(wanted, 10))[0]).toMatchObject({ type: 21, flags: 0x1 })
+  })
+
+  test('only a message that asks for it is acknowledged', () => {
+    const message = encodeDeleteAddress({ address: address('10.77.0.50'), prefixLength: 24, index: 5 }, 1)
+    askForAcknowledgement(message)
+    expect(decodeMessages(message)[0]).toMatchObject({ type: 21, flags: 0x1 | 0x4 })
+  })
+
+  test('an IPv6 address to add needs no search for duplicates, and no route of its own where there is one', () => {
+    const wanted = { address: address('fd77::50'), prefixLength: 64, index: 5 }
+    const both = '14000200 fd77 0000 0000 0000 0000 0000 0000 0050 14000100 fd77 0000 0000 0000 0000 0000 0000 0050'
+    const [message] = decodeMessages(encodeAddAddress(wanted, 9))
+    expectBytes(message!.payload, `0a400000 05000000 ${both} 08000800 02000000`)
+    expect(decodeAddress(message!)).toEqual({ ...wanted, ready: true })
+    const [second] = decodeMessages(encodeAddAddress(wanted, 9, { prefixRoute: false }))
+    expectBytes(second!.payload, `0a400000 05000000 ${both} 08000800 02020000`)
+    expectBytes(decodeMessages(encodeDeleteAddress(wanted, 10))[0]!.payload, `0a400000 05000000 ${both}`)
+  })
+
+  test('an address is not ready while duplicates are looked for, nor when one was found', () => {
+    const header = (flags: string) => fromHex(`0a40${flags}fd 05000000`)
+    const told = (flags: string, ...attributes: Uint8Array[]) => {
+      const address = encodeAttribute(1, fromHex('fe80 0000 0000 0000 0000 0000 0000 0001'))
+      return decodeAddress({
+        type: 20,
+        flags: 0,
+        sequence: 0,
+        payload: concatenate([header(flags), address, ...attributes]),
+      })
+    }
+    expect(told('80')).toMatchObject({ ready: true, prefixLength: 64, index: 5 })
+    expect(told('c0')).toMatchObject({ ready: false })
+    expect(told('88')).toMatchObject({ ready: false })
+    // The longer flags say more than those that fit into an octet.
+    expect(told('80', encodeAttribute(8, fromHex('c0020000')))).toMatchObject({ ready: false })
+  })
+
+  test('what a bridge says of a port, or a radio of itself, is no news of a link', () => {
+    const name = encodeAttribute(3, fromHex('6574683000'))
+    const told = (header: string, ...attributes: Uint8Array[]) =>
+      decodeLink({ type: 17, flags: 0, sequence: 0, payload: concatenate([fromHex(header), ...attributes]) })
+    expect(told('00000100 05000000 43100100 00000000', name)).toMatchObject({ name: 'eth0' })
+    expect(told('07000100 05000000 43100100 00000000', name)).toBeUndefined()
+    expect(told('00000100 05000000 43100100 00000000')).toBeUndefined()
   })
 
   test('a link is up when it is administratively up and has a carrier', () => {
