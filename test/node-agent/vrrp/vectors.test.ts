@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { admit, type DiscardReason, type Receiver } from '../../../node-agent/vrrp/admit.ts'
 import type { Transport, VirtualRouter } from '../../../node-agent/vrrp/router.ts'
 import type { Centiseconds } from '../../../node-agent/vrrp/time.ts'
-import { familyOf, sameAddress, virtualMacOf } from '../../../node-agent/wire/address.ts'
+import { familyOf, virtualMacOf } from '../../../node-agent/wire/address.ts'
 import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
 import { encodeUnsolicitedAdvertisement } from '../../../node-agent/wire/ndp.ts'
 import type { ChecksumForm } from '../../../node-agent/wire/vrrp.ts'
@@ -113,9 +113,10 @@ function receiverOf({ params }: Vector, changes: Partial<VirtualRouter>): Receiv
     password: password === undefined ? null : new TextEncoder().encode(password),
     ...changes,
   })
+  const own = [{ address: address(receiver.own_ip), prefixLength: 24 }]
   return {
     routerOf: (family, heard) => (family === router.family && heard === router.vrid ? router : undefined),
-    isOwnAddress: (heard) => sameAddress(heard, address(receiver.own_ip)),
+    ownAddresses: () => own,
   }
 }
 
