@@ -1,4 +1,4 @@
-/** The receive rules one by one, with the packets that the reference vectors lack. */
+/** The receive rules one by one, with the packets that the reference vectors lack. */
 import { describe, expect, test } from 'vitest'
 import { type Admission, admit, type Receiver } from '../../../node-agent/vrrp/admit.ts'
 import type { Transport, VirtualRouter } from '../../../node-agent/vrrp/router.ts'
