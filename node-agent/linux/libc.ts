@@ -9,10 +9,14 @@ import { errno } from './constants.ts'
 
 const libc = koffi.load('libc.so.6')
 
+/** `struct sock_fprog`: a filter of classic BPF, with its length in instructions. */
+koffi.struct('sock_fprog', { len: 'uint16', filter: 'const void *' })
+
 const c = {
   socket: libc.func('int socket(int, int, int)'),
   bind: libc.func('int bind(int, const void *, uint)'),
   setsockopt: libc.func('int setsockopt(int, int, int, const void *, uint)'),
+  setsockopt_filter: libc.func('setsockopt', 'int', ['int', 'int', 'int', 'const sock_fprog *', 'uint']),
   sendto: libc.func('long sendto(int, const void *, ulong, int, const void *, uint)'),
   recv: libc.func('long recv(int, void *, ulong, int)'),
   sendmmsg: libc.func('int sendmmsg(int, void *, uint, int)'),
@@ -60,6 +64,13 @@ export function bind(fd: number, address: Uint8Array): void {
 /** `what` names the option in the error, since "setsockopt: Operation not permitted" helps nobody. */
 export function setsockopt(fd: number, option: { level: number; name: number; what: string }, value: Uint8Array): void {
   checked(option.what, c.setsockopt(fd, option.level, option.name, value, value.length))
+}
+
+/** Lets a socket hear only what `program`, instructions of classic BPF (`struct sock_filter[]`), says. */
+export function attachFilter(fd: number, program: Buffer): void {
+  const [SOL_SOCKET, SO_ATTACH_FILTER, fprogSize, instructionSize] = [1, 26, 16, 8]
+  const fprog = { len: program.length / instructionSize, filter: program }
+  checked('attach a filter', c.setsockopt_filter(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, fprogSize))
 }
 
 /** Where the octets of a buffer are. Only of one that is larger than what V8 keeps on its heap, where things move. */

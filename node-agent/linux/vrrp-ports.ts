@@ -8,8 +8,9 @@ import { encodeEthernet, etherType, groupMac } from '../wire/ethernet.ts'
 import { encodeUnsolicitedAdvertisement } from '../wire/ndp.ts'
 import { changeAddresses, type DeviceOf, describeRefusal } from './addresses.ts'
 import { now } from './clock.ts'
-import { type Interfaces, watchInterfaces } from './interfaces.ts'
+import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
 import { isReady, pollSetOf, ppoll } from './libc.ts'
+import type { VirtualMacs } from './macvlan.ts'
 import { openNetlinkSocket } from './netlink-socket.ts'
 import {
   type Datagram,
@@ -18,7 +19,7 @@ import {
   openFrameSocket,
   type VrrpSocket,
 } from './packet-socket.ts'
-import { keepSiblings } from './siblings.ts'
+import { openRivalSockets } from './rival-sockets.ts'
 import { type Carried, openVrrpSockets, type VrrpSockets } from './vrrp-sockets.ts'
 
 export type LinuxVrrpPorts = VrrpPorts & {
@@ -34,31 +35,32 @@ export type LinuxVrrpOptions = {
   /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
   readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
-  /** The device that has a virtual router's MAC address. Default: there is none. */
-  readonly deviceOf?: DeviceOf
+  readonly virtualMacs: VirtualMacs
   /** Makes sure that these interfaces keep the addresses of a network when one of them goes; what was not possible. */
-  readonly keepSiblings?: (interfaces: readonly string[]) => readonly string[]
+  readonly keepSiblings: (interfaces: readonly string[]) => readonly string[]
 }
 
 /** What a wait found is believed for this long: who was frozen since asks again. */
 const freshUs = 1_000
 
 export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
+  const { virtualMacs } = options
   const request = openNetlinkSocket(0)
   const interfaces = watchInterfaces(request)
   const frames = openFrameSocket()
   const sockets = openVrrpSockets(interfaces, (names) => {
-    for (const message of (options.keepSiblings ?? keepSiblings)(names)) options.publish({ kind: 'warning', message })
+    for (const message of options.keepSiblings(names)) options.publish({ kind: 'warning', message })
   })
   const deviceOf: DeviceOf = (place) =>
-    place.mac === null ? interfaces.get(place.interface) : options.deviceOf?.(place)
+    place.mac === null ? interfaces.get(place.interface) : virtualMacs.deviceOf(place)
+  const rivals = openRivalSockets(virtualMacs)
   let supervised = true
   let poll: Buffer = Buffer.alloc(0)
   let polledAt = -Infinity
 
   const watch = (): void => {
     // A closed pipe is readable for ever; waiting on it would spin.
-    poll = pollSetOf([interfaces.fd, supervised ? options.pipe.fd : -1, ...sockets.fds()])
+    poll = pollSetOf([interfaces.fd, supervised ? options.pipe.fd : -1, ...sockets.fds(), ...rivals.fds()])
     polledAt = -Infinity
   }
   const wait = (timeoutUs: number | undefined): void => {
@@ -72,12 +74,19 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
     watch()
     return [{ kind: 'stop' }]
   }
+  const heed = (changes: readonly InterfaceChange[]): Input[] => {
+    const { lost, said } = virtualMacs.heed(changes, interfaces)
+    for (const message of said) options.publish({ kind: 'warning', message })
+    rivals.follow()
+    return lost.map((each) => ({ kind: 'address-removed', ...each }))
+  }
   watch()
 
   return {
     interfaces,
     carry(routers) {
       sockets.carry(routers)
+      rivals.follow()
       watch()
       return sockets.names().map((name) => interfaceInput(interfaces, name))
     },
@@ -86,15 +95,17 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
       if (now() - polledAt > freshUs) wait(0)
       const [links, commands] = [isReady(poll, 0), isReady(poll, 1)]
       polledAt = -Infinity
+      const rivalsAt = 2 + sockets.fds().length
       const packets = sockets.drain((nth) => isReady(poll, nth + 2))
-      const inputs = links ? [...hearLinks(interfaces, sockets), ...packets] : packets
+      packets.push(...rivals.drain((nth) => isReady(poll, nth + rivalsAt)))
+      const inputs = links ? [...hearLinks(interfaces, sockets, heed), ...packets] : packets
       if (links) watch()
       return commands ? [...inputs, ...drainPipe()] : inputs
     },
     wait: (deadline) => wait(deadline === undefined ? undefined : deadline - now()),
     sendAdvertisements: (outgoing) => sendAdvertisements({ interfaces, sockets, frames }, outgoing),
     changeAddresses(changes) {
-      for (const refusal of changeAddresses({ request, interfaces, deviceOf }, changes)) {
+      for (const refusal of changeAddresses({ request, interfaces, deviceOf, virtualMacs }, changes)) {
         options.publish({ kind: 'warning', message: describeRefusal(refusal) })
       }
     },
@@ -104,8 +115,14 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
 }
 
 /** What became of interfaces in use; of each its latest status alone, however many events there were. */
-function hearLinks(interfaces: Interfaces, sockets: VrrpSockets): Input[] {
-  const changes = interfaces.drain().filter(({ name }) => sockets.isUsed(name))
+function hearLinks(
+  interfaces: Interfaces,
+  sockets: VrrpSockets,
+  heed: (changes: readonly InterfaceChange[]) => Input[],
+): Input[] {
+  const all = interfaces.drain()
+  const lost = heed(all)
+  const changes = all.filter(({ name }) => sockets.isUsed(name))
   // Under its old name there is another interface now: what was on the old one is gone, and begins anew.
   const replaced = sockets.follow().map((name): Input => ({ kind: 'interface', interface: name, status: undefined }))
   const removed = changes.flatMap((change): Input[] =>
@@ -114,7 +131,7 @@ function hearLinks(interfaces: Interfaces, sockets: VrrpSockets): Input[] {
       : [],
   )
   const changed = new Set(changes.map(({ name }) => name))
-  return [...replaced, ...removed, ...[...changed].map((name) => interfaceInput(interfaces, name))]
+  return [...replaced, ...lost, ...removed, ...[...changed].map((name) => interfaceInput(interfaces, name))]
 }
 
 /** An address that may not be used yet is not one that the interface has. */
