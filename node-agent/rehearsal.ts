@@ -9,7 +9,7 @@ import { createEngine, type Input } from './vrrp/engine.ts'
 import type { Transport, VirtualRouter } from './vrrp/router.ts'
 import type { Instant } from './vrrp/time.ts'
 import { type Address, type Family, parseIpv6 } from './wire/address.ts'
-import { encodeGratuitousArp } from './wire/arp.ts'
+import { encodeAnnouncement } from './wire/announcement.ts'
 import { encodeAddAddress } from './wire/rtnetlink.ts'
 
 const rounds = 300
@@ -31,7 +31,7 @@ export function rehearse(router: VirtualRouter): void {
       for (const { prefix } of changes) encodeAddAddress({ ...prefix, index: 1 }, 1)
     },
     announce: (announcements) => {
-      for (const { address } of announcements) encodeGratuitousArp({ mac: new Uint8Array(6), address })
+      for (const { address } of announcements) encodeAnnouncement({ mac: new Uint8Array(6), address })
     },
     publish: () => {},
   }
