@@ -133,7 +133,7 @@ function setUpIpv6(fd: number, { interface: name, multicast }: Listening, index:
 }
 
 /** Beyond the machine's bound for ordinary sockets where we may, which takes CAP_NET_ADMIN outside any user namespace. */
-function setBuffers(fd: number): void {
+export function setBuffers(fd: number): void {
   for (const [force, ordinary, size] of [
     [SO_RCVBUFFORCE, SO_RCVBUF, receiveBuffer],
     [SO_SNDBUFFORCE, SO_SNDBUF, sendBuffer],
