@@ -255,7 +255,8 @@ describeWith(timedLab, 'what is taken of the machine for a virtual MAC address',
     expect(await sysctl(made, ...parent)).toEqual(['1', '2'])
     await first.kill()
     expect(await devicesOf(made)).toEqual([`hf4-51 up ${vip}`])
-    const second = await startMacRouters(made, 'n1', [macRouter()])
+    // Backup for seconds, so that there is time to look.
+    const second = await startMacRouters(made, 'n1', [macRouter({ advertisementInterval: 100 as Centiseconds })])
     await second.untilState('backup')
     // Of the killed one nothing answers any more.
     expect(await devicesOf(made)).toEqual(['hf4-51 down'])
