@@ -42,6 +42,17 @@ export type ToVrrp =
       readonly leases: Readonly<Record<string, number | null>>
       readonly realtime: boolean
     }
+  /**
+   * All routers there are now, with what is said of them, each as `configure` has it: whoever is the same goes on
+   * undisturbed, whoever is gone resigns. Answered by `reconfigured` with the same id.
+   */
+  | {
+      readonly kind: 'reconfigure'
+      readonly id: string
+      readonly routers: readonly VirtualRouter[]
+      readonly standings: Readonly<Record<string, Standing>>
+      readonly leases: Readonly<Record<string, number | null>>
+    }
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
   | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
@@ -63,6 +74,14 @@ export type FromVrrp =
   /** `at`: when it happened, on the monotonic clock, which supervisor and process share. */
   | (Extract<Output, { kind: 'transition' }> & { readonly at: Instant })
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
+  /** By service. One whose addresses, say, are different is `changed`, and goes on. */
+  | {
+      readonly kind: 'reconfigured'
+      readonly id: string
+      readonly added: readonly string[]
+      readonly removed: readonly string[]
+      readonly changed: readonly string[]
+    }
   | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
   | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }
   | { readonly kind: 'late'; readonly service: string; readonly byMs: number }

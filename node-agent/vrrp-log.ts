@@ -67,6 +67,7 @@ export function logMessage(log: Log, message: FromVrrp): void {
       })
       return
     case 'answer':
+    case 'reconfigured':
     case 'status':
       return
   }

@@ -133,6 +133,7 @@ function inputsFrom(
     [...early, ...received].flatMap((command): Input[] => {
       if (command.kind === 'status') statusAsked.push(command.id)
       if (command.kind === 'standing' || command.kind === 'lease') return leases.hear(command, sinceBoot())
+      if (command.kind === 'reconfigure') return []
       return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
     })
   )
