@@ -22,6 +22,7 @@ import {
   linkToControl,
   listenToPeers,
   lookingFirst,
+  type Parts,
   startVrrp,
   watchControl,
 } from './parts.ts'
@@ -79,22 +80,19 @@ export async function runAgent({ config, log, signal, reread, onHangup }: AgentO
 
 /** What the supervisor speaks through begins after it, since each of them hears it. */
 function createAgent(config: AgentConfig, log: Log): Agent {
-  const healthOf: Agent['healthOf'] = (check) => agent.checks?.healthOf(check) ?? unknownHealth
+  const parts: Parts = { link: undefined, child: undefined, checks: undefined, loss: undefined, peers: undefined }
+  const healthOf: Agent['healthOf'] = (check) => parts.checks?.healthOf(check) ?? unknownHealth
   const plain = createSupervisor(config, {
     log,
-    tellVrrp: (message) => agent.child?.send(message),
-    report: (services, occasion) => agent.link?.report(services, occasion),
-    result: (result) => agent.link?.result(result),
-    hurry: () => agent.link?.hurry(),
+    tellVrrp: (message) => parts.child?.send(message),
+    report: (services, occasion) => parts.link?.report(services, occasion),
+    result: (result) => parts.link?.result(result),
+    hurry: () => parts.link?.hurry(),
     healthOf,
     now: sinceBoot,
   })
-  const agent: Agent = {
-    ...{ config, log, healthOf, incarnation: randomUUID() },
-    supervisor: lookingFirst(plain, () => agent.loss?.look()),
-    ...{ link: undefined, child: undefined, checks: undefined, loss: undefined, peers: undefined },
-  }
-  return agent
+  const supervisor = lookingFirst(plain, () => parts.loss?.look())
+  return Object.assign(parts, { config, log, healthOf, supervisor, incarnation: randomUUID() })
 }
 
 function overviewOf({ config, incarnation, supervisor, healthOf, link, loss, child }: Agent): Overview {

@@ -14,12 +14,15 @@ import type { FromVrrp } from './ports.ts'
 import type { Supervisor } from './supervisor.ts'
 import { startVrrpChild, type VrrpChild } from './vrrp-child.ts'
 
-export type Agent = {
+export type Agent = Parts & {
   config: AgentConfig
   readonly log: Log
   readonly incarnation: string
   readonly supervisor: Supervisor
   readonly healthOf: (check: string) => Health
+}
+
+export type Parts = {
   /** Undefined where the configuration names no control; so is `loss`. */
   link: ControlLink | undefined
   loss: LossWatch | undefined

@@ -161,21 +161,25 @@ function saidOf(work: Work): Pick<ToVrrp & { kind: 'configure' }, 'routers' | 's
 
 function reconfigure(work: Work, next: AgentConfig): string | null {
   const { ports, services: before, config } = work
-  const changed = !isDeepStrictEqual([config.routers, config.services], [next.routers, next.services])
+  const said = saidOf(work)
+  const freed = config.control !== undefined && next.control === undefined
+  const changed = freed || !isDeepStrictEqual(config.services, next.services)
   work.config = next
   work.services = new Map(next.services.map((rules) => [rules.name, renew(before.get(rules.name), rules, ports)]))
   const { routers } = next
   work.held = work.held.filter((name) => routers.some((router) => router.name === name))
   // A process that runs no router any more is stopped, and speaks for nobody.
   if (routers.length === 0) work.vrrp = { ...work.vrrp, heardAt: null }
-  const freed = config.control !== undefined && next.control === undefined
-  if (freed) for (const service of work.services.values()) free(service, ports)
-  for (const service of work.services.values()) if (service.rules.solo && (changed || freed)) restand(work, service)
-  if (changed || freed) report(work)
-  if (routers.length === 0 || !(changed || freed)) return null
+  for (const service of work.services.values()) {
+    if (freed) free(service, ports)
+    if (changed && service.rules.solo) restand(work, service)
+  }
+  if (changed) report(work)
+  const now = saidOf(work)
+  if (routers.length === 0 || isDeepStrictEqual(said, now)) return null
   work.reconfigurations += 1
   const id = `reconfiguration ${work.reconfigurations}`
-  ports.tellVrrp({ kind: 'reconfigure', id, ...saidOf(work) })
+  ports.tellVrrp({ kind: 'reconfigure', id, ...now })
   return id
 }
 
