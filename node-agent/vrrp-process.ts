@@ -84,7 +84,7 @@ function serve(
   const warnings = realtime ? goRealtime() : []
   const { routers } = said
   const leases = createLeases(said)
-  const received: Received = { statusAsked: [], reconfigured: false }
+  const received: Received = { statusAsked: [], reconfigured: [] }
   let carried = routers
   const listener: Listener = {
     leases,
@@ -124,8 +124,8 @@ function serve(
 
 type Received = {
   readonly statusAsked: string[]
-  /** It has other routers than before, and nobody has been told yet. */
-  reconfigured: boolean
+  /** Ids of `reconfigure` that have been obeyed and not answered yet. */
+  readonly reconfigured: string[]
 }
 
 type Loop = {
@@ -140,10 +140,9 @@ function loop(engine: Engine, { machine, ports, leases, received }: Loop): void 
   let carriesLeavers = false
   for (;;) {
     turn(engine, turning)
-    if (received.reconfigured) {
-      received.reconfigured = false
+    for (const id of received.reconfigured.splice(0)) {
       carriesLeavers = true
-      ports.publish({ kind: 'reconfigured' })
+      ports.publish({ kind: 'reconfigured', id })
     }
     for (const id of received.statusAsked.splice(0)) {
       ports.publish({ kind: 'status', id, services: engine.services(), discards: engine.discards() })
@@ -201,7 +200,7 @@ function inputsOf(message: ToVrrp, { leases, received, carryToo }: Listener): In
     case 'configure':
       return []
     case 'reconfigure': {
-      received.reconfigured = true
+      received.reconfigured.push(message.id)
       const { routers } = message
       const known = carryToo(routers)
       return [{ kind: 'reconfigure', routers, standings: leases.become(message, sinceBoot()) }, ...known]
