@@ -1,0 +1,181 @@
+/**
+ * Our agent and each neighbour of the matrix (test/support/interop.ts), each active at first, while everything happens
+ * to the active one: at rest exactly one holds the address, and takeovers keep to the interval.
+ *
+ * Each row is a lab of its own, and several run at once: in version 2 they mostly wait.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, test, vi } from 'vitest'
+import { type AgentProcess, startAgent } from '../../infra/lab/agent.ts'
+import { nowMs } from '../../infra/lab/clock.ts'
+import { type Holding, watchHolding } from '../../infra/lab/holding.ts'
+import type { RouterProcess } from '../../infra/lab/router-process.ts'
+import { createLab, type Lab } from '../../infra/lab/topology.ts'
+import { statusOf } from '../support/agents.ts'
+import { repeatedWhenHeldUp } from '../support/held-up.ts'
+import {
+  downMs,
+  type EventName,
+  interopTable,
+  type Member,
+  type Mode,
+  modes,
+  type Role,
+  roles,
+  rowOf,
+  serviceOf,
+  skewMs,
+} from '../support/interop.ts'
+import { lab } from '../support/lab.ts'
+import { bothOf, describeWith, frr, keepalived, type Requirement } from '../support/peers.ts'
+
+/** What a busy machine may add to a timer (the conformance list has the same figure). */
+const slackMs = 150
+/** Both may answer for so long while one leaves on purpose. */
+const mostOverlapMs = 50
+
+const results = new Map<string, Partial<Record<EventName, string>>>()
+
+vi.setConfig({ maxConcurrency: 8 })
+
+type World = {
+  readonly made: Lab
+  readonly mode: Mode
+  readonly holding: Holding
+  readonly first: Member
+  readonly second: Member
+  start(member: Member): Promise<RouterProcess>
+  /** Everything that was ever started. */
+  readonly agents: AgentProcess[]
+  readonly others: RouterProcess[]
+}
+
+async function createWorld(made: Lab, mode: Mode, role: Role): Promise<World> {
+  const [first, second] = [
+    { node: 'n1', priority: 200, self: made.addressOf('n1'), other: made.addressOf('n2') },
+    { node: 'n2', priority: 100, self: made.addressOf('n2'), other: made.addressOf('n1') },
+  ]
+  const ours = role === 'we' ? first : second
+  const [agents, others]: [AgentProcess[], RouterProcess[]] = [[], []]
+  const start = async (member: Member): Promise<RouterProcess> => {
+    if (member === ours) {
+      const agent = await startAgent(made, member.node, { services: { web: serviceOf(mode, member) } })
+      agents.push(agent)
+      return agent
+    }
+    const other = await mode.theirs(made, member)
+    others.push(other)
+    return other
+  }
+  return { made, mode, holding: await watchHolding(made, mode.address), first, second, start, agents, others }
+}
+
+/** Exactly this one holds it, and goes on doing so for longer than the other would bear its silence. */
+async function untilAtRest({ holding, mode, second }: World, holder: Member): Promise<void> {
+  await holding.until([holder.node])
+  const change = await holding.change(Math.max(300, downMs(mode, second.priority) + mode.intervalMs))
+  if (change === undefined) return
+  throw new Error(`[${holding.now()}] hold it, where [${holder.node}] did and nothing had happened`)
+}
+
+/** From an event on: `taker` comes to hold it alone, within the bound, and stays; how it went. */
+async function takenOver(world: World, taker: Member, from: number, boundMs: number, mostMs?: number): Promise<string> {
+  await world.holding.until([taker.node])
+  const after = world.holding.since(taker.node) - from
+  if (after > boundMs) throw new Error(`${taker.node} took over after ${Math.round(after)} ms; the bound is ${boundMs}`)
+  await untilAtRest(world, taker)
+  const overlap = world.holding.overlapMs(from)
+  if (mostMs !== undefined && overlap > mostMs) throw new Error(`both held it for ${Math.round(overlap)} ms`)
+  return `${Math.round(after)} ms (≤ ${boundMs}), both ${Math.round(overlap)} ms`
+}
+
+async function play(world: World, tell: (event: EventName, result: string) => void): Promise<void> {
+  const { made, mode, holding, first, second, start } = world
+  const down = (member: Member): number => Math.ceil(downMs(mode, member.priority)) + slackMs
+  const cell = async (event: EventName, act: () => Promise<string>): Promise<void> => {
+    try {
+      tell(event, await act())
+    } catch (error) {
+      throw new Error(`${event}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+  const active = await start(first)
+  await holding.until([first.node])
+  const backup = await start(second)
+  await backup.untilState('backup')
+  await untilAtRest(world, first)
+
+  await cell('cable out', async () => takenOver(world, second, await made.cableOut(first.node), down(second)))
+  await cell('cable in', async () => takenOver(world, first, await made.cableIn(first.node), down(first)))
+  await cell('stop', async () => {
+    const from = nowMs()
+    const code = await active.stop()
+    if (code !== 0) throw new Error(`it ended with ${code}`)
+    const bound = Math.ceil(skewMs(mode, second.priority)) + slackMs
+    return takenOver(world, second, from, bound, mostOverlapMs)
+  })
+  const again = await start(first)
+  await untilAtRest(world, first)
+  await cell('kill', async () => {
+    const from = nowMs()
+    await Promise.all([again.kill(), made.cableOut(first.node)])
+    return takenOver(world, second, from, down(second))
+  })
+  await expectUnderstood(world)
+}
+
+/** Neither has discarded anything of the other's, nor heard an interval or address list that is not its own. */
+async function expectUnderstood({ agents, others }: World): Promise<void> {
+  const complaints = [
+    ...others.flatMap(({ log }) =>
+      log.filter(({ text }) => /invalid|mismatch|differ/i.test(text)).map(({ text }) => text),
+    ),
+    ...agents.flatMap((agent) =>
+      agent
+        .events()
+        .filter(({ event }) => event === 'odd')
+        .map((event) => JSON.stringify(event)),
+    ),
+  ]
+  const last = agents.at(-1)!
+  if (last.node === 'n2') {
+    const { discards } = await statusOf(last)
+    complaints.push(
+      ...Object.entries(discards.eth0!)
+        .filter(([, count]) => count > 0)
+        .map(([reason, count]) => `${count} discarded: ${reason}`),
+    )
+  }
+  if (complaints.length > 0) throw new Error(`not understood:\n${complaints.slice(0, 10).join('\n')}`)
+}
+
+const slowestFirst = modes.toSorted((a, b) => b.intervalMs - a.intervalMs)
+const timedLab = repeatedWhenHeldUp(lab)
+const peers: readonly (readonly [Mode['peer'], Requirement])[] = [
+  ['keepalived 2.2.7', keepalived],
+  ['FRR 8.4', frr],
+]
+
+for (const [peer, requirement] of peers) {
+  describeWith(bothOf(timedLab, requirement), `interop with ${peer}`, () => {
+    for (const mode of slowestFirst.filter((each) => each.peer === peer)) {
+      for (const role of roles) {
+        const run = mode.pending === undefined ? test.concurrent : test.concurrent.skip
+        run(`${mode.name}: ${role} start active`, async () => {
+          const cells: Partial<Record<EventName, string>> = {}
+          results.set(rowOf(mode, role), cells)
+          await using made = await createLab({ nodes: ['n1', 'n2'], client: false })
+          await play(await createWorld(made, mode, role), (event, result) => {
+            cells[event] = result
+          })
+        })
+      }
+    }
+  })
+}
+
+afterAll(async () => {
+  if (process.env.HOLDFAST_WRITE_INTEROP !== '1') return
+  await writeFile(join(import.meta.dirname, 'INTEROP.md'), interopTable(results))
+})
