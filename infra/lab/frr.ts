@@ -11,6 +11,7 @@ import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Program } from './program.ts'
+import { inRealTime } from './real-time.ts'
 import { createLog, type LogLine, type RouterProcess, type RouterState, routerProcess } from './router-process.ts'
 import type { Lab } from './topology.ts'
 
@@ -43,15 +44,14 @@ export async function startFrr(lab: Lab, node: string, options: FrrOptions): Pro
     input: [`chmod 711 ${lab.folder}`, `chown -R frr:frr ${folder}`, ...deviceScript(device, addresses)].join('\n'),
   })
   const log = createLog(`FRR on ${node}`)
-  const daemon = (name: string): Promise<Program> =>
-    lab.spawn(
+  const daemon = (name: string): Promise<Program> => {
+    const [program, ...args] = inRealTime([
       `/usr/lib/frr/${name}`,
-      [
-        ...['--config_file', file(`${name}.conf`), '--pid_file', file(`${name}.pid`), '--vty_port', '0'],
-        ...['--socket', file('zebra.sock'), '--vty_socket', folder, '--log', 'stdout', '--log-level', 'debugging'],
-      ],
-      { in: node, onLine: log.add },
-    )
+      ...['--config_file', file(`${name}.conf`), '--pid_file', file(`${name}.pid`), '--vty_port', '0'],
+      ...['--socket', file('zebra.sock'), '--vty_socket', folder, '--log', 'stdout', '--log-level', 'debugging'],
+    ])
+    return lab.spawn(program, args, { in: node, onLine: log.add })
+  }
   const zebra = await daemon('zebra')
   // A vrrpd that comes before zebra's socket tries again only after ten seconds.
   await lab.run('sh', ['-c', `until [ -S ${file('zebra.sock')} ]; do sleep 0.01; done`])

@@ -5,6 +5,7 @@
  * does a backup whose device is down (FRR's, or one with a virtual MAC).
  */
 import { nowMs } from './clock.ts'
+import { inRealTime } from './real-time.ts'
 import type { Lab } from './topology.ts'
 
 /** From `at` on, in milliseconds of the lab's clock, these nodes hold it. */
@@ -35,7 +36,8 @@ async function watchNode(lab: Lab, node: string, holding: ReturnType<typeof crea
   const listening = Promise.withResolvers<void>()
   const clockOffset = Date.now() - nowMs()
   const devices = new Map<string, Device>()
-  await lab.spawn('ip', ['-ts', '-o', 'monitor', 'address', 'link'], {
+  const [program, ...args] = inRealTime(['ip', '-ts', '-o', 'monitor', 'address', 'link'])
+  await lab.spawn(program, args, {
     in: node,
     env: { TZ: 'UTC' },
     onLine: (line) => {

@@ -87,24 +87,22 @@ async function takenOver(world: World, taker: Member, from: number, boundMs: num
   await untilAtRest(world, taker)
   const overlap = world.holding.overlapMs(from)
   if (mostMs !== undefined && overlap > mostMs) throw new Error(`both held it for ${Math.round(overlap)} ms`)
-  return `${Math.round(after)} ms (≤ ${boundMs}), both ${Math.round(overlap)} ms`
+  return `${Math.max(0, Math.round(after))} ms (≤ ${boundMs}), both ${Math.round(overlap)} ms`
 }
 
 async function play(world: World, tell: (event: EventName, result: string) => void): Promise<void> {
   const { made, mode, holding, first, second, start } = world
   const down = (member: Member): number => Math.ceil(downMs(mode, member.priority)) + slackMs
   const cell = async (event: EventName, act: () => Promise<string>): Promise<void> => {
-    try {
-      tell(event, await act())
-    } catch (error) {
-      throw new Error(`${event}: ${error instanceof Error ? error.message : error}`)
-    }
+    await told(world, event, async () => tell(event, await act()))
   }
   const active = await start(first)
-  await holding.until([first.node])
-  const backup = await start(second)
-  await backup.untilState('backup')
-  await untilAtRest(world, first)
+  await told(world, 'start', async () => {
+    await holding.until([first.node])
+    const backup = await start(second)
+    await backup.untilState('backup')
+    await untilAtRest(world, first)
+  })
 
   await cell('cable out', async () => takenOver(world, second, await made.cableOut(first.node), down(second)))
   await cell('cable in', async () => takenOver(world, first, await made.cableIn(first.node), down(first)))
@@ -116,13 +114,34 @@ async function play(world: World, tell: (event: EventName, result: string) => vo
     return takenOver(world, second, from, bound, mostOverlapMs)
   })
   const again = await start(first)
-  await untilAtRest(world, first)
+  await told(world, 'start again', () => untilAtRest(world, first))
   await cell('kill', async () => {
     const from = nowMs()
     await Promise.all([again.kill(), made.cableOut(first.node)])
     return takenOver(world, second, from, down(second))
   })
   await expectUnderstood(world)
+}
+
+/** An error in what is done says when, and all that led to it. */
+async function told(world: World, what: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act()
+  } catch (error) {
+    throw new Error(`${what}: ${error instanceof Error ? error.message : error}\n${story(world)}`)
+  }
+}
+
+/** What everybody said last, and who held the address, in the order in which it happened. */
+function story({ agents, others, holding }: World): string {
+  const said = [...agents, ...others].flatMap(({ node, log }) =>
+    log
+      .filter(({ text }) => !/Adver_Timer|Received VRRP/.test(text))
+      .map(({ at, text }) => ({ at, text: `${node} ${text}` })),
+  )
+  const held = holding.changes.map(({ at, nodes }) => ({ at, text: `held by [${nodes.join(', ')}]` }))
+  const lines = [...said, ...held].sort((a, b) => a.at - b.at).slice(-40)
+  return lines.map(({ at, text }) => `  ${Math.round(at - nowMs())} ms ${text.slice(0, 200)}`).join('\n')
 }
 
 /** Neither has discarded anything of the other's, nor heard an interval or address list that is not its own. */
