@@ -8,8 +8,9 @@ import { datagramsOf } from './vrrp/datagrams.ts'
 import { createEngine, type Input } from './vrrp/engine.ts'
 import type { Transport, VirtualRouter } from './vrrp/router.ts'
 import type { Instant } from './vrrp/time.ts'
-import { type Address, type Family, parseIpv6 } from './wire/address.ts'
+import { type Address, type Family, familyOf, parseIpv6 } from './wire/address.ts'
 import { encodeGratuitousArp } from './wire/arp.ts'
+import { encodeUnsolicitedAdvertisement } from './wire/ndp.ts'
 import { encodeAddAddress } from './wire/rtnetlink.ts'
 
 const rounds = 300
@@ -31,7 +32,11 @@ export function rehearse(router: VirtualRouter): void {
       for (const { prefix } of changes) encodeAddAddress({ ...prefix, index: 1 }, 1)
     },
     announce: (announcements) => {
-      for (const { address } of announcements) encodeGratuitousArp({ mac: new Uint8Array(6), address })
+      for (const { address } of announcements) {
+        const told = { mac: new Uint8Array(6), address }
+        if (familyOf(address) === 'ipv4') encodeGratuitousArp(told)
+        else encodeUnsolicitedAdvertisement(told)
+      }
     },
     publish: () => {},
   }

@@ -107,15 +107,21 @@ function deviceOf(vrid: number, addresses: readonly string[]): Device {
   return { name: `vrrp${family}-${vrid}`, mac }
 }
 
-/** It is left as it is when a former FRR of this node had it. */
+/**
+ * It is left as it is when a former FRR of this node had it. FRR's IPv6 advertisements come from the link-local address
+ * that the kernel lists first, which is the newest: the device gets one of its own after the virtual router's.
+ */
 function deviceScript({ name, mac }: Device, addresses: readonly string[]): string[] {
+  const linkLocal = addresses.filter((address) => address.startsWith('fe80')).length
   return [
     'echo 1 >/proc/sys/net/ipv4/conf/eth0/arp_ignore',
     `ip link show dev ${name} >/dev/null 2>&1 || {`,
     `ip link add name ${name} link eth0 address ${mac} type macvlan mode bridge`,
-    `ip link set dev ${name} addrgenmode none protodown on`,
+    `ip link set dev ${name} addrgenmode random`,
     ...addresses.map((address) => `ip addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
     `ip link set dev ${name} up`,
+    `until [ $(ip -6 addr show dev ${name} | grep -c fe80) -gt ${linkLocal} ]; do sleep 0.005; done`,
+    `ip link set dev ${name} protodown on`,
     '}',
   ]
 }

@@ -1,5 +1,6 @@
-/** Our agent and keepalived when they disagree, cannot hear each other, or come and go: T-69, T-72 and T-73. */
+/** Our agent and a neighbour that disagree, cannot hear each other, or come and go: T-69, T-71, T-72 and T-73. */
 import { expect, test } from 'vitest'
+import { startFrr } from '../../infra/lab/frr.ts'
 import { watchHolding } from '../../infra/lab/holding.ts'
 import { startKeepalived } from '../../infra/lab/keepalived.ts'
 import type { RouterProcess } from '../../infra/lab/router-process.ts'
@@ -7,7 +8,7 @@ import { createLab, type Lab } from '../../infra/lab/topology.ts'
 import { expectAtRest, startWeb, statusOf, until, vip } from '../support/agents.ts'
 import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
-import { bothOf, describeWith, keepalived, nftables } from '../support/peers.ts'
+import { bothOf, describeWith, frr, keepalived, nftables } from '../support/peers.ts'
 import { type Frame, startTap } from '../support/tap.ts'
 
 const intervalMs = 100
@@ -109,4 +110,26 @@ describeWith(bothOf(bothOf(atOnce, keepalived), nftables), 'keepalived as a neig
       expect(Math.max(...gaps)).toBeLessThan(2 * intervalMs + slackMs)
     },
   )
+})
+
+describeWith(bothOf(atOnce, frr), 'FRR as a neighbour', () => {
+  test('T-71: it names the global IPv6 address first, against the RFC; we heed it all the same, and say so', async () => {
+    await using made = await createLab({ nodes: ['n1', 'n2'], client: false })
+    const [linkLocal, global] = ['fe80::50/64', 'fd77::50/64']
+    const holding = await watchHolding(made, 'fd77::50')
+    const n1 = await startFrr(made, 'n1', { priority: 200, intervalMs, addresses: [global, linkLocal] })
+    await holding.until(['n1'])
+    const n2 = await startWeb(made, 'n2', {
+      priority: 100,
+      addresses: [linkLocal, global],
+      interval: `${intervalMs}ms`,
+    })
+    await n2.untilState('backup')
+    const odd = await n2.untilEvent(({ event }) => event === 'odd')
+    expect(JSON.stringify(odd)).toContain('first-not-link-local')
+    expect(await holding.change(5 * intervalMs)).toBeUndefined()
+    await n1.stop()
+    await n2.untilState('active')
+    await holding.until(['n2'])
+  })
 })

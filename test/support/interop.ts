@@ -29,8 +29,17 @@ export type Mode = {
   /** What our service says beyond the lab's default. */
   ours(member: Member): Readonly<Record<string, unknown>>
   theirs(lab: Lab, member: Member): Promise<RouterProcess>
-  /** Why it is not run: a fact that was measured. Undefined: it is. */
-  readonly pending?: string
+  /** Of its cells. */
+  readonly notes: readonly Note[]
+}
+
+/** What is special about a cell, and not ours to change: a fact that was measured. */
+export type Note = {
+  readonly role: Role
+  readonly event: EventName
+  /** Both may hold the address for so long; undefined: as long as anywhere. */
+  readonly mostOverlapMs?: number
+  readonly text: string
 }
 
 const ipv4 = [`${vip}/24`]
@@ -48,10 +57,10 @@ type Variant = {
   readonly addresses?: readonly string[]
   readonly ours?: (member: Member) => Readonly<Record<string, unknown>>
   readonly extra?: (member: Member) => readonly string[]
-  readonly pending?: string
+  readonly notes?: readonly Note[]
 }
 
-function common({ name, version = 3, intervalMs = 100, addresses = ipv4, ours, pending }: Variant) {
+function common({ name, version = 3, intervalMs = 100, addresses = ipv4, ours, notes = [] }: Variant) {
   return {
     name,
     version,
@@ -65,7 +74,7 @@ function common({ name, version = 3, intervalMs = 100, addresses = ipv4, ours, p
       ...(version === 3 && addresses === ipv4 ? pseudoHeader : {}),
       ...ours?.(member),
     }),
-    ...(pending === undefined ? {} : { pending }),
+    notes,
   }
 }
 
@@ -95,11 +104,26 @@ function frr(variant: Variant): Mode {
   }
 }
 
-const notYet = 'not run: our agent does not speak it'
+const noCarrier: Note = {
+  role: 'they',
+  event: 'cable in',
+  text:
+    'FRR does not look at the carrier: unplugged, it stays Master (its log says nothing), and it is there again with ' +
+    'the cable. Both hold the address until its next advertisement, at most an interval later.',
+}
+
+const firstAdvertLost: Note = {
+  role: 'we',
+  event: 'stop',
+  mostOverlapMs: 100,
+  text:
+    'FRR cannot send its first IPv6 advertisement after it takes over ("Failed to find address to bind on vrrp6-51"); ' +
+    'the next comes an interval later. Until we hear one we go on answering, at most for the longest skew of a successor.',
+}
 
 /** T-61 to T-63, T-65 to T-68, T-70, T-71 of the conformance list. */
 export const modes: readonly Mode[] = [
-  keepalived({ name: 'v2', version: 2, intervalMs: 1_000, pending: notYet }),
+  keepalived({ name: 'v2', version: 2, intervalMs: 1_000 }),
   keepalived({
     name: 'v2, password',
     version: 2,
@@ -108,27 +132,24 @@ export const modes: readonly Mode[] = [
     // RFC 2338 has eight characters; keepalived takes the first ones of a longer password.
     extra: ({ priority }) =>
       block('authentication', ['auth_type PASS', `auth_pass ${priority > 100 ? 'secret12' : 'secret1234567'}`]),
-    pending: notYet,
   }),
   keepalived({ name: 'v3' }),
-  keepalived({ name: 'v3, IPv6', addresses: ipv6, pending: notYet }),
+  keepalived({ name: 'v3, IPv6', addresses: ipv6 }),
   keepalived({
     name: 'v3, unicast',
     ours: ({ self, other }) => ({ unicast: { source: self, peers: [other] } }),
     extra: ({ self, other }) => [`unicast_src_ip ${self}`, ...block('unicast_peer', [other])],
-    pending: notYet,
   }),
   keepalived({ name: 'v3, use_vmac', extra: () => ['use_vmac'] }),
   keepalived({
     name: 'v3, use_vmac, and we virtualMac',
     ours: () => ({ virtualMac: true }),
     extra: () => ['use_vmac'],
-    pending: notYet,
   }),
   keepalived({ name: 'v3, 10 ms', intervalMs: 10 }),
-  frr({ name: 'v2', version: 2, intervalMs: 1_000, pending: notYet }),
-  frr({ name: 'v3' }),
-  frr({ name: 'v3, IPv6', addresses: ipv6, pending: notYet }),
+  frr({ name: 'v2', version: 2, intervalMs: 1_000, notes: [noCarrier] }),
+  frr({ name: 'v3', notes: [noCarrier] }),
+  frr({ name: 'v3, IPv6', addresses: ipv6, notes: [noCarrier, firstAdvertLost] }),
 ]
 
 /** What a service of ours says in this mode. */
@@ -145,24 +166,33 @@ export function downMs(mode: Mode, priority: number): number {
   return 3 * mode.intervalMs + skewMs(mode, priority)
 }
 
-/** What a cell says: how it went, or why it was not run. */
+export function noteOf(mode: Mode, role: Role, event: EventName): Note | undefined {
+  return mode.notes.find((note) => note.role === role && note.event === event)
+}
+
+/** What a cell says: how it went. */
 export type Results = ReadonlyMap<string, Readonly<Partial<Record<EventName, string>>>>
 
 export const rowOf = (mode: Mode, role: Role): string => `${mode.peer} | ${mode.name} | ${role}`
 
 /** The file's text. */
 export function interopTable(results: Results): string {
+  const notes = [...new Set(modes.flatMap((mode) => mode.notes))]
+  const cell = (mode: Mode, role: Role, event: EventName): string => {
+    const note = noteOf(mode, role, event)
+    const mark = note === undefined ? '' : ` (note ${notes.indexOf(note) + 1})`
+    return `${results.get(rowOf(mode, role))?.[event] ?? 'not run'}${mark}`
+  }
   const rows = modes.flatMap((mode) =>
-    roles.map((role) => {
-      const cells = events.map((event) => mode.pending ?? results.get(rowOf(mode, role))?.[event] ?? 'not run')
-      return `| ${rowOf(mode, role)} | ${cells.join(' | ')} |`
-    }),
+    roles.map((role) => `| ${rowOf(mode, role)} | ${events.map((event) => cell(mode, role, event)).join(' | ')} |`),
   )
   return [
     ...opening,
     `| Peer | Mode | Active at first | ${events.join(' | ')} |`,
-    `${'|---'.repeat(7)}|`,
+    `|${'---|'.repeat(3 + events.length)}`,
     ...rows,
+    '',
+    ...notes.map(({ text }, i) => `${i + 1}. ${text}`),
     '',
   ].join('\n')
 }
