@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type KeepalivedOptions, startKeepalived } from '../../infra/lab/keepalived.ts'
 import type { RouterProcess } from '../../infra/lab/router-process.ts'
 import type { Lab } from '../../infra/lab/topology.ts'
-import { expectAtRest, labFor, startWeb, statusOf, transitionsOf, until, vip } from '../support/agents.ts'
+import { expectAtRest, labFor, startWeb, statusOf, until, vip } from '../support/agents.ts'
 import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { bothOf, describeWith, keepalived, nftables } from '../support/peers.ts'
@@ -34,7 +34,7 @@ const timedLab = repeatedWhenHeldUp(lab)
 
 describeWith(bothOf(timedLab, keepalived), 'keepalived', () => {
   test.each([{ intervalMs: 100 }, { intervalMs: 1_000 }])(
-    'at an interval of $intervalMs ms: we leave without a lost probe, where it would lose hundreds, and come back with few',
+    'at an interval of $intervalMs ms: we leave without a lost probe, and come back with few lost',
     async ({ intervalMs }) => {
       const made = await labFor()
       const us = { ...ours, interval: `${intervalMs}ms` }
