@@ -55,12 +55,14 @@ function keepalivedConf(node: string, { count, intervalMs, priority, realtime = 
   return ['global_defs {', `router_id ${node}`, ...globals, '}', ...instances.flat(), ''].join('\n')
 }
 
-/** n1 with priority 200 active for all of them, n2 with 100 their backup. */
+/** n1 with priority 200 active for all of them; then n2 with 100, so that it never was anything but their backup. */
 export async function startManyPair(
   lab: Lab,
   { program, ...many }: Omit<Many, 'priority'> & { readonly program: Program },
 ): Promise<{ readonly n1: RouterProcess; readonly n2: RouterProcess }> {
   const n1 = await startMany[program](lab, 'n1', { ...many, priority: 200 })
+  for (const end = nowMs() + 30_000; nowMs() < end && (await heldBy(lab, 'n1')) < many.count; await sleep(100));
+  await sleep(1_000)
   const n2 = await startMany[program](lab, 'n2', { ...many, priority: 100 })
   return { n1, n2 }
 }
