@@ -9,8 +9,20 @@ const inRoot = (name: string): string => join(import.meta.dirname, name)
 
 /** What holds on every runtime; `worker` runs these as well. */
 const onEveryRuntime = [
-  'test/control/{app,decide,plan,reconcile,scenarios,access/roles,core/administration,core/cluster,core/sleep}.test.ts',
+  'test/control/{app,decide,drift,plan,reconcile,scenarios,access/roles,core/administration,core/cluster,core/sleep}.test.ts',
   'test/control/rules/*.test.ts',
+]
+
+const sdks = [
+  '@aws-sdk/client-ec2',
+  '@aws-sdk/client-route-53',
+  'cloudflare/resources/accounts/tokens/tokens',
+  'cloudflare/resources/dns/records',
+  'cloudflare/resources/load-balancers/load-balancers',
+  'cloudflare/resources/load-balancers/pools',
+  'cloudflare/resources/user/tokens/tokens',
+  'cloudflare/resources/zones/zones',
+  'cloudflare/tree-shakable',
 ]
 
 /** What a deployment would have in its variables and secrets. */
@@ -44,7 +56,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/lab/**', 'test/bench/**', 'test/control/worker/**'],
+          exclude: ['test/lab/**', 'test/bench/**', 'test/control/worker/**', 'test/adapters/worker/**'],
           testTimeout: 30_000,
           // Most of the slow files wait for processes that they started; the machine has another core.
           maxWorkers: 2,
@@ -62,11 +74,22 @@ export default defineConfig({
             },
           }),
         ],
-        resolve: { alias: [{ find: /^\.\.?\/runtime\.ts$/, replacement: inRoot('test/control/worker/runtime.ts') }] },
+        resolve: {
+          alias: [
+            { find: /^\.\.?\/runtime\.ts$/, replacement: inRoot('test/control/worker/runtime.ts') },
+            // As in wrangler.toml, which says why.
+            {
+              find: '@aws-sdk/xml-builder',
+              replacement: inRoot('node_modules/@aws-sdk/xml-builder/dist-cjs/index.js'),
+            },
+          ],
+        },
         test: {
           name: 'worker',
-          include: ['test/control/worker/*.test.ts', ...onEveryRuntime],
+          include: ['test/control/worker/*.test.ts', 'test/adapters/worker/*.test.ts', ...onEveryRuntime],
           setupFiles: ['test/control/worker/setup.ts'],
+          // Each SDK is hundreds of files, which workerd would be handed one by one.
+          deps: { optimizer: { ssr: { enabled: true, include: sdks } } },
           globalSetup: ['test/control/worker/outside.ts'],
           testTimeout: 30_000,
         },

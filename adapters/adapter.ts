@@ -127,6 +127,12 @@ export type Budget = {
   readonly perLook?: number
 }
 
+/** What control does about a change that somebody else made: undo it, say so, or leave the binding alone from then on. */
+export type DriftPolicy = 'reassert' | 'alert' | 'freeze'
+
+/** `path` within the binding: `['drift']`. `hint`: what to write instead. */
+export type BindingMistake = { readonly path: readonly string[]; readonly message: string; readonly hint: string }
+
 /** What an adapter's schema file exports. Light: importing it must not import the provider's SDK. */
 export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = {
   readonly name: string
@@ -139,6 +145,8 @@ export type AdapterSchema<Config extends z.ZodType, Target extends z.ZodType> = 
     readonly config: z.input<Config>
     readonly targets: Readonly<Record<string, z.input<Target>>>
   }
+  /** What is wrong with a binding as a whole, which neither `config` nor `drift` shows by itself; null: nothing. */
+  check?(binding: { readonly config: z.output<Config>; readonly drift: DriftPolicy }): BindingMistake | null
   permissions(
     input: Pick<AdapterInput<z.output<Config>, z.output<Target>>, 'config' | 'targets'>,
   ): readonly Permission[]

@@ -9,7 +9,7 @@
  * the sleep of their machine, renews nothing.
  */
 import { spareMs } from './link/lease.ts'
-import type { ToVrrp } from './ports.ts'
+import type { Routers, ToVrrp } from './ports.ts'
 import type { Input } from './vrrp/engine.ts'
 import type { Standing, VirtualRouter } from './vrrp/router.ts'
 import { plainStanding } from './vrrp/slot.ts'
@@ -25,6 +25,8 @@ export type Leases = {
   readonly lapsed: (now: number) => Input[]
   /** The earliest end of one that is not over. */
   readonly nextEnd: () => number | undefined
+  /** Takes on other routers, and says what is to be said of each. */
+  readonly become: (said: Routers, now: number) => Readonly<Record<string, Standing>>
 }
 
 type Leased = {
@@ -46,19 +48,17 @@ export function leaveMsOf(router: VirtualRouter): number {
   return longest <= longestLeaveMs ? longest : 0
 }
 
-type Said = Pick<Extract<ToVrrp, { kind: 'configure' }>, 'routers' | 'standings' | 'leases'>
-
-export function createLeases({ routers, standings, leases }: Said): Leases {
-  const services = new Map(
-    routers.map((router): [string, Leased] => {
-      const said = standings[router.name] ?? plainStanding(router)
-      return [router.name, { router, said, until: leases[router.name] ?? null, over: false }]
-    }),
-  )
+export function createLeases(begun: Routers): Leases {
+  let services = leasedOf(begun)
+  const standings = (now: number): Readonly<Record<string, Standing>> => {
+    for (const leased of services.values()) leased.over = isOver(leased, now)
+    return Object.fromEntries([...services].map(([name, leased]) => [name, standingOf(leased)]))
+  }
   return {
-    standings(now) {
-      for (const leased of services.values()) leased.over = isOver(leased, now)
-      return Object.fromEntries([...services].map(([name, leased]) => [name, standingOf(leased)]))
+    standings,
+    become(said, now) {
+      services = leasedOf(said)
+      return standings(now)
     },
     hear(message, now) {
       const leased = services.get(message.service)
@@ -87,6 +87,15 @@ export function createLeases({ routers, standings, leases }: Said): Leases {
       return ends.length === 0 ? undefined : Math.min(...ends)
     },
   }
+}
+
+function leasedOf({ routers, standings, leases }: Routers): Map<string, Leased> {
+  return new Map(
+    routers.map((router): [string, Leased] => {
+      const said = standings[router.name] ?? plainStanding(router)
+      return [router.name, { router, said, until: leases[router.name] ?? null, over: false }]
+    }),
+  )
 }
 
 function isOver({ until }: Leased, now: number): boolean {

@@ -67,11 +67,10 @@ function announcementsOf({ router, only = allAddresses(router) }: Addressed): An
 
 function publish(outputs: readonly Output[], engine: Engine, ports: VrrpPorts): void {
   const at = ports.now()
-  const news = outputs.flatMap((output) => describe(output, outputs, at))
-  for (const message of news) ports.publish(message)
-  if (news.length > 0 || outputs.some(({ kind }) => kind === 'priority' || kind === 'standing')) {
-    ports.publish({ kind: 'status', id: null, services: engine.services(), discards: engine.discards() })
-  }
+  for (const output of outputs) for (const message of describe(output, outputs, at)) ports.publish(message)
+  // Only of those that have changed: hundreds of others would be repeated hundreds of times in a mass take-over.
+  const changed = new Set(outputs.flatMap((output) => ('service' in output ? [output.service] : [])))
+  ports.publish({ kind: 'status', id: null, services: engine.services(changed), discards: engine.discards() })
 }
 
 function describe(output: Output, all: readonly Output[], at: Instant): FromVrrp[] {
@@ -80,6 +79,8 @@ function describe(output: Output, all: readonly Output[], at: Instant): FromVrrp
       return [{ ...output, at }, ...(output.to === 'active' ? announced(output.service, all, at) : [])]
     case 'answer':
       return [output]
+    case 'restored':
+      return [{ ...output, address: formatAddress(output.address) }]
     case 'odd':
       return [{ ...output, source: formatAddress(output.source) }]
     case 'late':

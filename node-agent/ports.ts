@@ -29,19 +29,27 @@ export type VrrpPorts = {
 /** The exit code of a VRRP process that said `refused`. */
 export const refusedExitCode = 3
 
+/** What the VRRP process runs, and what is said of it. */
+export type Routers = {
+  readonly routers: readonly VirtualRouter[]
+  /** What is said of each service now. */
+  readonly standings: Readonly<Record<string, Standing>>
+  /** Until when each service may be served, in milliseconds since boot; null, or not named: without bound. */
+  readonly leases: Readonly<Record<string, number | null>>
+}
+
 /** Supervisor to the VRRP process, one JSON line each. The first one configures; the pipe's end means resign. */
 export type ToVrrp =
-  | {
+  | ({
       readonly kind: 'configure'
-      readonly routers: readonly VirtualRouter[]
       /** Services whose addresses a process that has just crashed left installed. */
       readonly holding: readonly string[]
-      /** What is said of each service now; a process that is started again must not forget it. */
-      readonly standings: Readonly<Record<string, Standing>>
-      /** Until when each service may be served, in milliseconds since boot; null, or not named: without bound. */
-      readonly leases: Readonly<Record<string, number | null>>
       readonly realtime: boolean
-    }
+      /** The agent itself has just started, so that start delays count. */
+      readonly first: boolean
+    } & Routers)
+  /** Other routers than before, all of them; answered by `reconfigured`. */
+  | ({ readonly kind: 'reconfigure' } & Routers)
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
   | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
@@ -62,13 +70,17 @@ export type FromVrrp =
   | { readonly kind: 'refused'; readonly message: string }
   /** `at`: when it happened, on the monotonic clock, which supervisor and process share. */
   | (Extract<Output, { kind: 'transition' }> & { readonly at: Instant })
+  /** The routers of the last `reconfigure` run. */
+  | { readonly kind: 'reconfigured' }
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
   | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
+  /** Somebody else had removed the address, and it is back. */
+  | { readonly kind: 'restored'; readonly service: string; readonly address: string }
   | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }
   | { readonly kind: 'late'; readonly service: string; readonly byMs: number }
   | {
       readonly kind: 'status'
-      /** Null when it was sent because something changed. */
+      /** Null when it was sent because something changed: then of those services only. */
       readonly id: string | null
       readonly services: Readonly<Record<string, ServiceStatus>>
       readonly discards: Readonly<Record<string, Readonly<Record<string, number>>>>

@@ -41,7 +41,7 @@ export function logMessage(log: Log, message: FromVrrp): void {
         happenedAt: wallTime(message.at),
         service: message.service,
         addresses: message.addresses,
-        msg: `${message.service}: gratuitous ARP sent`,
+        msg: `${message.service}: hosts are told where it is`,
       })
       return
     case 'warning':
@@ -50,6 +50,12 @@ export function logMessage(log: Log, message: FromVrrp): void {
     case 'refused':
       log('error', { event: 'refused', msg: message.message })
       return
+    case 'restored': {
+      const { service, address } = message
+      const msg = `${service}: somebody else removed ${address} from this machine; it is put back`
+      log('warn', { event: 'address-restored', service, address, msg })
+      return
+    }
     case 'odd':
       log('warn', {
         event: 'odd',
@@ -67,6 +73,7 @@ export function logMessage(log: Log, message: FromVrrp): void {
       })
       return
     case 'answer':
+    case 'reconfigured':
     case 'status':
       return
   }

@@ -19,8 +19,9 @@ import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-port
 import { turn } from './perform.ts'
 import { type FromVrrp, refusedExitCode, type SaidByVrrp, type ToVrrp, type VrrpPorts } from './ports.ts'
 import { rehearse } from './rehearsal.ts'
+import { createSleepWatch } from './sleep-watch.ts'
 import { createEngine, type Engine, type Input } from './vrrp/engine.ts'
-import type { VirtualRouter } from './vrrp/router.ts'
+import { allAddresses, type VirtualRouter } from './vrrp/router.ts'
 import { after, earliest, milliseconds } from './vrrp/time.ts'
 import { formatAddress } from './wire/address.ts'
 
@@ -63,17 +64,34 @@ type Supervisor = {
 }
 
 function run(
-  { routers, holding, standings, leases: leasesSaid, realtime }: Configuration,
+  { realtime, first, holding, ...said }: Configuration,
   { pipe, early, receive, publish }: Supervisor,
 ): void {
   const warnings = realtime ? goRealtime() : []
-  const statusAsked: string[] = []
-  const leases = createLeases({ routers, standings, leases: leasesSaid })
+  const { routers } = said
+  const leases = createLeases(said)
+  const received: Received = { statusAsked: [], reconfigured: false }
+  let carried = routers
+  const listener: Listener = {
+    leases,
+    received,
+    carryToo(others) {
+      const known = ports.carry([...carried, ...others])
+      carried = others
+      return known
+    },
+  }
   const ports = openVrrpPorts({
-    interfaces: [...new Set(routers.map((router) => router.interface))],
-    pipe: { fd: pipe.fd, drain: () => inputsFrom(early.splice(0), receive(), { leases, statusAsked }) },
+    pipe: {
+      fd: pipe.fd,
+      drain: () => {
+        const heard = receive()
+        return heard && [...early.splice(0), ...heard].flatMap((message) => inputsOf(message, listener))
+      },
+    },
     publish,
   })
+  const known = ports.carry(routers)
   const held = new Set(holding)
   const cleaned = cleanLeftovers(
     ports,
@@ -83,29 +101,55 @@ function run(
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of warnings) publish({ kind: 'warning', message })
 
-  const engine = createEngine({ routers, holding: held, standings: leases.standings(sinceBoot()) })
-  for (const input of ports.initialInputs()) engine.handle(input, ports.now())
-  loop(engine, leased(ports, leases), statusAsked)
+  const engine = createEngine({ routers, first, holding: held, standings: leases.standings(sinceBoot()) })
+  for (const input of known) engine.handle(input, ports.now())
+  loop(engine, { ports, leases, received })
 }
 
-function loop(engine: Engine, ports: VrrpPorts, statusAsked: string[]): void {
+type Received = {
+  readonly statusAsked: string[]
+  /** It has other routers than before, and nobody has been told yet. */
+  reconfigured: boolean
+}
+
+type Loop = { readonly ports: LinuxVrrpPorts; readonly leases: Leases; readonly received: Received }
+
+function loop(engine: Engine, { ports, leases, received }: Loop): void {
+  const turning = leased(ports, leases)
+  let carriesLeavers = false
   for (;;) {
-    turn(engine, ports)
-    for (const id of statusAsked.splice(0)) {
+    turn(engine, turning)
+    if (received.reconfigured) {
+      received.reconfigured = false
+      carriesLeavers = true
+      ports.publish({ kind: 'reconfigured' })
+    }
+    for (const id of received.statusAsked.splice(0)) {
       ports.publish({ kind: 'status', id, services: engine.services(), discards: engine.discards() })
     }
     if (engine.finished()) return
-    ports.wait(engine.nextDeadline())
+    // Whoever leaves has needed its socket until now.
+    if (carriesLeavers && !engine.isLeaving()) {
+      carriesLeavers = false
+      ports.carry(engine.routers())
+    }
+    turning.wait(engine.nextDeadline())
   }
 }
 
-/** The same ports, on which a lease that has ended is heard of before whatever came meanwhile, and is not slept past. */
+/**
+ * The same ports, on which a suspension of the machine and a lease that has ended are heard of before whatever came
+ * meanwhile, and a lease is not slept past.
+ */
 function leased(ports: VrrpPorts, leases: Leases): VrrpPorts {
+  const sleep = createSleepWatch()
   return {
     ...ports,
     drain() {
       const inputs = ports.drain()
-      return leases.nextEnd() === undefined ? inputs : [...leases.lapsed(sinceBoot()), ...inputs]
+      const slept = sleep.look(sinceBoot(), ports.now())
+      const lapsed = leases.nextEnd() === undefined ? [] : leases.lapsed(sinceBoot())
+      return slept === undefined && lapsed.length === 0 ? inputs : [...(slept ? [slept] : []), ...lapsed, ...inputs]
     },
     wait(deadline) {
       const end = leases.nextEnd()
@@ -118,24 +162,37 @@ function leased(ports: VrrpPorts, leases: Leases): VrrpPorts {
 
 /** A former process of ours may have died with addresses installed; hosts must not find two of them. */
 function cleanLeftovers(ports: LinuxVrrpPorts, routers: readonly VirtualRouter[]): string[] {
-  const leftovers = routers.flatMap((router) => installed(ports.interfaces, router.interface, router.addresses))
+  const leftovers = routers.flatMap((router) => installed(ports.interfaces, router.interface, allAddresses(router)))
   ports.changeAddresses(leftovers)
   return leftovers.map(({ prefix }) => formatAddress(prefix.address))
 }
 
-function inputsFrom(
-  early: readonly ToVrrp[],
-  received: readonly ToVrrp[] | undefined,
-  { leases, statusAsked }: { readonly leases: Leases; readonly statusAsked: string[] },
-): Input[] | undefined {
-  return (
-    received &&
-    [...early, ...received].flatMap((command): Input[] => {
-      if (command.kind === 'status') statusAsked.push(command.id)
-      if (command.kind === 'standing' || command.kind === 'lease') return leases.hear(command, sinceBoot())
-      return command.kind === 'status' || command.kind === 'configure' ? [] : [command]
-    })
-  )
+type Listener = {
+  readonly leases: Leases
+  readonly received: Received
+  /** Opens what these need besides what is open; what is known of their interfaces. */
+  readonly carryToo: (routers: readonly VirtualRouter[]) => Input[]
+}
+
+function inputsOf(message: ToVrrp, { leases, received, carryToo }: Listener): Input[] {
+  switch (message.kind) {
+    case 'configure':
+      return []
+    case 'reconfigure': {
+      received.reconfigured = true
+      const { routers } = message
+      const known = carryToo(routers)
+      return [{ kind: 'reconfigure', routers, standings: leases.become(message, sinceBoot()) }, ...known]
+    }
+    case 'status':
+      received.statusAsked.push(message.id)
+      return []
+    case 'standing':
+    case 'lease':
+      return leases.hear(message, sinceBoot())
+    default:
+      return [message]
+  }
 }
 
 /** The configuration, and all that came with it; nothing when the supervisor is gone. */

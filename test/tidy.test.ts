@@ -23,9 +23,17 @@ const pure = (name: string): boolean =>
     ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'lapse', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,
     ),
-    ...['decide', 'decision', 'edge/known', 'edge/route', 'operation', 'plan', 'reconcile', 'seeing/trace'].map(
-      (name) => `control/${name}.ts`,
-    ),
+    ...[
+      'binding',
+      'decide',
+      'decision',
+      'edge/known',
+      'edge/route',
+      'operation',
+      'plan',
+      'reconcile',
+      'seeing/trace',
+    ].map((name) => `control/${name}.ts`),
     ...['deadlines', 'health', 'unheard'].map((name) => `control/core/${name}.ts`),
     ...['declaration-diff', 'status-text', 'table', 'trouble'].map((name) => `control/cli/${name}.ts`),
   ].includes(name)
@@ -43,7 +51,7 @@ const directions: { who: RegExp; may: RegExp }[] = [
   { who: /^node-agent\/vrrp\//, may: /^node-agent\/(vrrp|wire)\// },
   {
     who: /^node-agent\/linux\//,
-    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine)\.ts$)/,
+    may: /^(node:|koffi$|node-agent\/(linux|wire)\/|node-agent\/ports\.ts$|node-agent\/vrrp\/(time|engine|router|datagrams)\.ts$)/,
   },
   { who: /^node-agent\/link\/(outbox|lease)\.ts$/, may: /^control\/contract\.ts$/ },
   { who: /^node-agent\/link\//, may: /^(node:|ws$|control\/contract\.ts$|node-agent\/(link\/|log\.ts$))/ },

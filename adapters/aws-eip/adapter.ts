@@ -22,8 +22,9 @@ import {
 import type { Adapter, AdapterInput, Finding, Move, Observation, Outcome, Raw } from '../adapter.ts'
 import type { Called } from '../aws/call.ts'
 import { createEc2, type Ec2Binding, type Ec2Options, ec2Timing } from '../aws/ec2.ts'
-import { dryRun, findingOf, passed, tryInterfaces, untried } from '../aws/trial.ts'
+import { dryRun, failed, findingOf, passed, tryInterfaces, untried } from '../aws/trial.ts'
 import { noTarget, strangeAnswer } from '../failures.ts'
+import { targetOf } from '../targets.ts'
 import type { AwsEipConfig, AwsEipTarget } from './schema.ts'
 
 type Binding = Ec2Binding<AwsEipConfig, AwsEipTarget>
@@ -78,12 +79,14 @@ function rawOf(address: Address): Raw {
     networkInterfaceId: address.NetworkInterfaceId ?? null,
     privateIpAddress: address.PrivateIpAddress ?? null,
     instanceId: address.InstanceId ?? null,
+    networkBorderGroup: address.NetworkBorderGroup ?? null,
+    serviceManaged: address.ServiceManaged ?? null,
   }
 }
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { ec2, config, targets } = binding
-  const target = targets[move.node]
+  const target = targetOf(targets, move.node)
   // Before anything is taken away for it.
   if (target === undefined) return noTarget(move.node)
   if (config.strict && move.token !== null) {
@@ -119,10 +122,16 @@ async function preflight(binding: Binding, signal: AbortSignal): Promise<readonl
   ])
   const { allocationId, strict } = binding.config
   const check = `ec2:DescribeAddresses ${allocationId}`
-  const address = described.kind === 'answered' ? passed(check) : findingOf(check, described)
+  const address = described.kind === 'answered' ? tryAddress(check, described.answer) : findingOf(check, described)
   const token = described.kind === 'answered' ? described.answer.AssociationId : undefined
   const disassociation = strict ? [await tryDisassociation(binding, token, signal)] : []
   return [address, ...interfaces, ...associations, ...disassociation]
+}
+
+/** An address that a service of AWS's has made is that service's to move. */
+function tryAddress(check: string, { ServiceManaged }: Address): Finding {
+  if (ServiceManaged === undefined) return passed(check)
+  return failed(check, `it is managed by ${ServiceManaged}, which moves it itself: allocate one of your own`)
 }
 
 function whyNotPlace(found: NetworkInterface, { privateIpAddress }: AwsEipTarget): string | null {

@@ -31,6 +31,7 @@ import { canonicalAddress } from '../aws/networks.ts'
 import { observationOf, outcomeOf, type Placement, placementOf } from '../aws/placement.ts'
 import { failed, findingOf, passed, tryInterfaces, untried } from '../aws/trial.ts'
 import { noTarget, strangeAnswer } from '../failures.ts'
+import { targetOf } from '../targets.ts'
 import { type AwsPrivateIpConfig, type AwsPrivateIpTarget, isIpv6 } from './schema.ts'
 
 type Binding = Ec2Binding<AwsPrivateIpConfig, AwsPrivateIpTarget> & {
@@ -130,7 +131,7 @@ function holdingsOf(found: NetworkInterface): readonly Holding[] {
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { ipv4, ipv6, targets } = binding
-  const to = targets[move.node]?.networkInterfaceId
+  const to = targetOf(targets, move.node)?.networkInterfaceId
   // Before anything is taken away for it.
   if (to === undefined) return noTarget(move.node)
   const parts = await Promise.all([

@@ -19,6 +19,7 @@ import { createEc2, type Ec2Options, ec2Timing } from '../aws/ec2.ts'
 import { isNoRoute } from '../aws/ec2-errors.ts'
 import { observationOf, outcomeOf, placementOf } from '../aws/placement.ts'
 import { noTarget, strangeAnswer } from '../failures.ts'
+import { targetOf } from '../targets.ts'
 import { preflight } from './preflight.ts'
 import { advertised, type Binding, placementIn, type RouteInput, routeInput, routesOf } from './routes.ts'
 import type { AwsRouteConfig, AwsRouteTarget } from './schema.ts'
@@ -44,7 +45,7 @@ async function observe(binding: Binding, signal: AbortSignal): Promise<Observati
 }
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
-  const to = binding.targets[move.node]?.networkInterfaceId
+  const to = targetOf(binding.targets, move.node)?.networkInterfaceId
   if (to === undefined) return noTarget(move.node)
   const placement = placementOf(move.token)
   // Also where it was observed to lead there: a write of ours to somewhere else may only be invisible yet.

@@ -57,8 +57,8 @@ function placeOf(route: Route | null | undefined): string | null {
 
 function gatewayOf(route: Route): string {
   const ids = [route.GatewayId, route.NatGatewayId, route.TransitGatewayId, route.VpcPeeringConnectionId]
-  const rarer = [route.EgressOnlyInternetGatewayId, route.LocalGatewayId, route.CarrierGatewayId, route.InstanceId]
-  return [...ids, ...rarer].find((id) => id !== undefined) ?? 'something unnamed'
+  const rarer = [route.EgressOnlyInternetGatewayId, route.LocalGatewayId, route.CarrierGatewayId, route.CoreNetworkArn]
+  return [...ids, ...rarer, route.InstanceId].find((id) => id !== undefined) ?? 'something unnamed'
 }
 
 /** What a route is made of, for both commands. */

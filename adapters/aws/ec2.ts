@@ -41,8 +41,9 @@ export function createEc2({ region, endpoint }: Ec2Config, { callTimeoutMs }: Ec
     ...connection(),
   })
   const limit = callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs }
+  const always = { credentials: client.config.credentials, table: ec2Errors, ...limit }
   return {
-    ask: (send, signal) => call((abortSignal) => send(client, { abortSignal }), { signal, table: ec2Errors, ...limit }),
+    ask: (send, signal) => call((abortSignal) => send(client, { abortSignal }), { ...always, signal }),
     dispose: () => client.destroy(),
   }
 }

@@ -50,18 +50,22 @@ const shared: Readonly<Record<string, FailureKind>> = {
   RequestExpired: 'permanent',
   SignatureDoesNotMatch: 'permanent',
   InvalidClientTokenId: 'permanent',
+  UnrecognizedClientException: 'permanent',
+  ExpiredToken: 'permanent',
+  ExpiredTokenException: 'permanent',
   OptInRequired: 'permanent',
 }
 
-/** Errors that the SDK makes itself before it sends anything. */
-const credentialErrors: ReadonlySet<string> = new Set(['CredentialsProviderError', 'TokenProviderError'])
+/** Credentials that have run out. EC2 says RequestExpired, of a clock that is off as well. */
+const expiredCodes: ReadonlySet<string> = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpired'])
 
-/** Their messages may quote the request that was signed, session token included. */
-const signatureErrors: ReadonlySet<string> = new Set([
+/** The credentials are refused: others may do. Messages may quote the request that was signed, session token included. */
+export const credentialCodes: ReadonlySet<string> = new Set([
+  ...expiredCodes,
   'AuthFailure',
-  'RequestExpired',
   'SignatureDoesNotMatch',
   'InvalidClientTokenId',
+  'UnrecognizedClientException',
 ])
 
 /** What the SDK throws. */
@@ -74,9 +78,6 @@ type SdkError = AnyError & {
 export function failureOf(error: unknown, table: ErrorTable, now: Date): Failure {
   const thrown: SdkError = typeof error === 'object' && error !== null ? error : { message: String(error) }
   const name = typeof thrown.name === 'string' ? thrown.name : 'Error'
-  if (credentialErrors.has(name)) {
-    return { kind: 'permanent', code: name, message: 'no AWS credentials: none of the usual sources gave any' }
-  }
   const status = thrown.$metadata?.httpStatusCode ?? thrown.$response?.statusCode
   return status === undefined ? transportFailure(thrown) : answeredFailure(thrown, { name, status, table, now })
 }
@@ -89,8 +90,8 @@ function answeredFailure(
   // What the SDK calls an error that it found no code in: the answer of a proxy, or of another service.
   if (code === 'Unknown' || code === 'Error') return strangeAnswer(table.provider, status)
   const headers = thrown.$response?.headers ?? {}
-  const message = signatureErrors.has(code)
-    ? `the provider refuses the credentials or the signature${clockRemark(headers.date, now)}`
+  const message = credentialCodes.has(code)
+    ? refusedCredentials(code, clockRemark(headers.date, now))
     : harmless(thrown.message)
   const kind =
     table.kindOf?.(code, String(thrown.message)) ??
@@ -98,4 +99,9 @@ function answeredFailure(
     shared[code] ??
     (/throttl/i.test(code) ? 'throttled' : kindOfStatus(status))
   return failure(kind, code, message, retryAfterMs(headers['retry-after'], now))
+}
+
+function refusedCredentials(code: string, clock: string): string {
+  if (clock === '' && expiredCodes.has(code)) return 'the credentials have expired: renew them where they come from'
+  return `the provider refuses the credentials or the signature${clock}`
 }

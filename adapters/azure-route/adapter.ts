@@ -3,39 +3,27 @@
  *
  *   observe   GET route table        the route's etag is the token, for people
  *   apply     GET route table        what else the route says is kept
- *             PUT the route          then its operation is polled, for as long as a call may take
+ *             PUT the route          then its operation is followed, for as long as a call may take
  *
  * Nothing refuses a stale write: the documentation of routes promises no precondition, so none is relied upon. A late
  * write is seen and put right. A change takes about ten seconds.
+ *
+ * A route that Azure failed to provide leads nowhere that one may rely on, whatever it says: it is foreign, and written
+ * again.
  */
 import { z } from 'zod'
-import type { Adapter, AdapterInput, Failure, Finding, Observation, Outcome } from '../adapter.ts'
-import { azureBearer } from '../azure/token.ts'
-import type { Asked, Bearer } from '../bearer/bearer.ts'
-import {
-  type FailureKind,
-  failure,
-  givenUp,
-  harmless,
-  kindOfStatus,
-  noTarget,
-  strangeAnswer,
-  timedOut,
-} from '../failures.ts'
-import { type Answer, callMs, jsonOf } from '../http.ts'
-import { type Pause, pauseFor } from '../pause.ts'
+import type { Adapter, AdapterInput, Failure, Finding, Observation } from '../adapter.ts'
+import { type Answer, jsonOf } from '../http.ts'
+import type { Ended } from '../rest/accepted.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import { asJson, type Value } from '../rest/api.ts'
+import { canonicalAddress } from '../rest/fields.ts'
+import { findingOf, seenAt, untried } from '../rest/places.ts'
+import { apiOf, endOf, provider } from './api.ts'
 import type { AzureRouteConfig, AzureRouteTarget } from './schema.ts'
 
-type Options = { readonly callTimeoutMs?: number; readonly pause?: typeof pauseFor }
+type Input = AdapterInput<AzureRouteConfig, AzureRouteTarget>
 
-type Binding = AdapterInput<AzureRouteConfig, AzureRouteTarget> & {
-  readonly bearer: Bearer
-  readonly endpoint: string
-  readonly timeoutMs: number
-  readonly pause: Pause
-}
-
-const provider = 'Azure'
 const version = 'api-version=2024-05-01'
 
 const routeSchema = z.object({
@@ -50,147 +38,91 @@ const routeSchema = z.object({
 })
 const tableSchema = z.object({ name: z.string(), properties: z.object({ routes: z.array(routeSchema) }) })
 
-type Route = z.output<typeof routeSchema>
+/** Null: the table has no such route. */
+type Found = z.output<typeof routeSchema> | null
 
-export function createAzureRoute(
-  input: AdapterInput<AzureRouteConfig, AzureRouteTarget>,
-  options: Options = {},
-): Adapter {
-  const { callTimeoutMs: timeoutMs = callMs, pause = pauseFor } = options
-  const { endpoint = 'https://management.azure.com' } = input.config
-  const binding: Binding = { ...input, bearer: azureBearer(input.config, endpoint), endpoint, timeoutMs, pause }
-  return {
-    capabilities: { cas: 'none', dryRun: false, ipv6: true, settleMs: 15_000, maxInFlightMs: 60_000 },
-    observe: (signal) => observe(binding, signal),
-    apply: async ({ node }, caller) => {
-      const deadline = AbortSignal.timeout(timeoutMs)
-      const outcome = await apply(binding, node, AbortSignal.any([caller, deadline]))
-      return outcome === givenUp && !caller.aborted ? timedOut(timeoutMs) : outcome
+export function createAzureRoute(input: Input, options?: Options): Adapter {
+  const { config, targets } = input
+  const api = apiOf(config)
+  const adapter = {
+    api,
+    // A change takes about ten seconds, and has not always ended when a move is said to be done.
+    can: { cas: 'none', ipv6: true, settleMs: 30_000, unsureMs: 20_000 } as const,
+    look: (calls: Calls) => read(calls, config),
+    seen: (route: Found) => seen(targets, route),
+    move: async (calls: Calls, target: AzureRouteTarget): Promise<Ended> => {
+      const answer = await put(calls, config, target)
+      return answer.kind === 'answered' ? endOf(calls, api.endpoint, answer) : answer
     },
-    preflight: (signal) => preflight(binding, signal),
-    dispose: () => {},
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-async function observe(binding: Binding, signal: AbortSignal): Promise<Observation> {
-  const read = await readRoute(binding, signal)
-  if (read.kind !== 'read') return { kind: 'unknown', failure: read }
-  const { route } = read
-  if (route === undefined) return { kind: 'none', token: null, raw: { route: null } }
+/** States of a route that does not do what it says. */
+const notThere = ['Failed', 'Canceled', 'Deleting']
+
+function seen(targets: Input['targets'], route: Found): Observation {
+  if (route === null) return seenAt(targets, null, { raw: { route: null } })
   const { addressPrefix, nextHopType, nextHopIpAddress = null, provisioningState = null } = route.properties
-  const seen = {
-    token: route.etag ?? null,
-    raw: { route: route.name, addressPrefix, nextHopType, nextHopIpAddress, provisioningState },
-  }
-  const node = Object.entries(binding.targets).find(([, target]) => {
-    return nextHopType === 'VirtualAppliance' && target.nextHopIpAddress === nextHopIpAddress
-  })?.[0]
-  if (node !== undefined) return { kind: 'node', node, ...seen }
-  return { kind: 'foreign', what: nextHopIpAddress ?? nextHopType, ...seen }
+  const raw = { route: route.name, addressPrefix, nextHopType, nextHopIpAddress, provisioningState }
+  const isThere = provisioningState === null || !notThere.includes(provisioningState)
+  const hop = nextHopIpAddress ?? nextHopType
+  const is = (target: AzureRouteTarget) =>
+    isThere && nextHopType === 'VirtualAppliance' && target.nextHopIpAddress === canonicalAddress(hop)
+  const what = isThere ? hop : `${hop} (${provisioningState})`
+  return seenAt(targets, { what, is }, { token: route.etag ?? null, raw })
 }
 
-function tablePath({ subscription, resourceGroup, routeTable }: AzureRouteConfig): string {
+function tableOf({ subscription, resourceGroup, routeTable }: AzureRouteConfig): string {
   return `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Network/routeTables/${routeTable}`
 }
 
-/** Undefined: the table has no such route. */
-async function readRoute(
-  { bearer, endpoint, config }: Binding,
-  signal: AbortSignal,
-): Promise<{ readonly kind: 'read'; readonly route: Route | undefined } | Failure> {
-  const asked = await bearer.ask({ method: 'GET', url: `${endpoint}${tablePath(config)}?${version}` }, signal)
-  if (asked.kind !== 'asked') return asked
-  if (asked.answer.status !== 200) return failureOf(asked)
-  const table = jsonOf(asked.answer, tableSchema, provider)
+async function read(calls: Calls, config: AzureRouteConfig): Promise<Value<Found> | Failure> {
+  const table = await calls.call({ method: 'GET', path: `${tableOf(config)}?${version}` }, tableSchema)
   if (table.kind !== 'value') return table
   const name = config.route.toLowerCase()
-  const route = table.value.properties.routes.find((each) => each.name.toLowerCase() === name)
-  if (route === undefined || route.properties.addressPrefix === config.addressPrefix) return { kind: 'read', route }
+  const route = table.value.properties.routes.find((each) => each.name.toLowerCase() === name) ?? null
+  if (route === null) return { kind: 'value', value: null }
   const { addressPrefix } = route.properties
+  if (canonicalPrefix(addressPrefix) === canonicalPrefix(config.addressPrefix)) return { kind: 'value', value: route }
   const message = `the route ${config.route} leads to ${addressPrefix}: correct addressPrefix, or name another route`
   return { kind: 'permanent', code: 'OtherPrefix', message }
+}
+
+/** One text for a prefix however it was written. */
+function canonicalPrefix(prefix: string): string {
+  const [address = '', length] = prefix.split('/')
+  return `${canonicalAddress(address)}/${length}`
 }
 
 /** What a route says that is not there. */
 const nothing: { readonly provisioningState?: unknown; readonly hasBgpOverride?: unknown } = {}
 
-async function apply(binding: Binding, node: string, signal: AbortSignal): Promise<Outcome> {
-  const { bearer, endpoint, config, targets } = binding
-  const target = Object.hasOwn(targets, node) ? targets[node] : undefined
-  if (target === undefined) return noTarget(node)
-  const read = await readRoute(binding, signal)
-  if (read.kind !== 'read') return read
-  const { provisioningState: _state, hasBgpOverride: _override, ...kept } = read.route?.properties ?? nothing
-  const { addressPrefix } = config
-  const properties = { ...kept, addressPrefix, nextHopType: 'VirtualAppliance', ...target }
-  const url = `${endpoint}${tablePath(config)}/routes/${config.route}?${version}`
-  const headers = { 'content-type': 'application/json' }
-  const sent = await bearer.ask({ method: 'PUT', url, headers, body: JSON.stringify({ properties }) }, signal)
-  if (sent.kind !== 'asked') return sent
-  if (sent.answer.status !== 200 && sent.answer.status !== 201) return failureOf(sent)
-  const route = jsonOf(sent.answer, routeSchema, provider)
-  return route.kind === 'value' ? finish(binding, sent.answer, signal) : route
+/** What is read-only is not sent back. */
+function propertiesOf({ addressPrefix }: AzureRouteConfig, route: Found, target: AzureRouteTarget): object {
+  const { provisioningState: _state, hasBgpOverride: _override, ...kept } = route?.properties ?? nothing
+  return { ...kept, addressPrefix, nextHopType: 'VirtualAppliance', ...target }
 }
 
-const operationSchema = z.object({
-  status: z.string(),
-  error: z.object({ code: z.string(), message: z.string().optional() }).nullish(),
-})
-
-async function finish(
-  { bearer, endpoint, pause }: Binding,
-  { headers }: Answer,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const url = headers.get('azure-asyncoperation')
-  if (url === null) return { kind: 'done' }
-  // The token is for nobody else.
-  if (!URL.canParse(url) || new URL(url).origin !== new URL(endpoint).origin) return strangeAnswer(provider, 200)
-  for (;;) {
-    const asked = await bearer.ask({ method: 'GET', url }, signal)
-    // The write was accepted: whatever keeps us from seeing its end, it may still happen.
-    if (asked.kind !== 'asked') return { ...asked, kind: 'unknown' }
-    if (asked.answer.status !== 200) return { ...failureOf(asked), kind: 'unknown' }
-    const read = jsonOf(asked.answer, operationSchema, provider)
-    if (read.kind !== 'value') return read
-    const { status, error } = read.value
-    if (status === 'Succeeded') return { kind: 'done' }
-    if (status === 'Failed' || status === 'Canceled') {
-      const code = error?.code ?? status
-      return failure(kindByCode[code] ?? 'retry', code, harmless(error?.message ?? code, asked.secrets))
-    }
-    await pause(asked.answer.retryAfterMs ?? 1_000, signal)
-  }
+async function put(calls: Calls, config: AzureRouteConfig, target: AzureRouteTarget): Promise<Answer | Failure> {
+  const found = await read(calls, config)
+  if (found.kind !== 'value') return found
+  const path = `${tableOf(config)}/routes/${config.route}?${version}`
+  const body = asJson({ properties: propertiesOf(config, found.value, target) })
+  const answer = await calls.ask({ method: 'PUT', path, body })
+  if (answer.kind !== 'answered' || answer.status === 202) return answer
+  const route = jsonOf(answer, routeSchema, provider)
+  return route.kind === 'value' ? answer : route
 }
 
-const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })
-
-const kindByCode: Readonly<Record<string, FailureKind>> = {
-  AnotherOperationInProgress: 'retry',
-  RetryableError: 'retry',
-  ReferencedResourceNotProvisioned: 'retry',
-  Canceled: 'conflict',
-}
-
-function failureOf({ answer, secrets }: Asked): Failure {
-  const parsed = jsonOf(answer, errorSchema, provider)
-  if (parsed.kind !== 'value') return strangeAnswer(provider, answer.status, answer.retryAfterMs)
-  const { code, message } = parsed.value.error
-  const byStatus = answer.status === 409 || answer.status === 412 ? 'conflict' : kindOfStatus(answer.status)
-  return failure(kindByCode[code] ?? byStatus, code, harmless(message, secrets), answer.retryAfterMs)
-}
-
-async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { routeTable, route } = binding.config
-  const read = await readRoute(binding, signal)
-  const check = `Microsoft.Network/routeTables/read ${routeTable}`
-  const looked: Finding =
-    read.kind === 'read'
-      ? { check, result: 'passed', message: null }
-      : { check, result: signal.aborted ? 'untried' : 'failed', message: read.message }
-  const writes = Object.entries(binding.targets).map(([node, { nextHopIpAddress }]): Finding => {
-    const write = `Microsoft.Network/routeTables/routes/write ${routeTable}/${route} to ${nextHopIpAddress} (${node})`
-    return { check: write, result: 'untried', message: 'Azure has no way to try it without doing it' }
-  })
-  return [looked, ...writes]
+async function preflight(calls: Calls, { config, targets }: Input): Promise<readonly Finding[]> {
+  const { routeTable, route } = config
+  const writes = Object.entries(targets).map(([node, { nextHopIpAddress }]) =>
+    untried(
+      `Microsoft.Network/routeTables/routes/write ${routeTable}/${route} to ${nextHopIpAddress} (${node})`,
+      'Azure has no way to try it without doing it',
+    ),
+  )
+  return [findingOf(`Microsoft.Network/routeTables/read ${routeTable}`, await read(calls, config)), ...writes]
 }

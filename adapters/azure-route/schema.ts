@@ -1,6 +1,7 @@
 /** What an `azure-route` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
+import { addressSchema } from '../rest/fields.ts'
 import { secretSchema } from '../secret.ts'
 import { baseUrl } from '../url.ts'
 
@@ -28,9 +29,7 @@ const configSchema = z
   }, 'write tenant, clientId and clientSecret; or none of tenant and clientSecret, for a managed identity')
 
 const targetSchema = z.strictObject({
-  nextHopIpAddress: z
-    .union([z.ipv4(), z.ipv6()], { error: 'a next hop is an address like 10.0.1.10' })
-    .describe("the node's address in the virtual network; its interface must forward"),
+  nextHopIpAddress: addressSchema.describe("the node's address in the virtual network; its interface must forward"),
 })
 
 export type AzureRouteConfig = z.output<typeof configSchema>
@@ -56,10 +55,13 @@ export const azureRouteSchema: AdapterSchema<typeof configSchema, typeof targetS
       kind: 'grant',
       provider: 'Azure',
       grants: [
-        'Microsoft.Network/routeTables/read',
-        'Microsoft.Network/routeTables/routes/write',
-        'Microsoft.Network/locations/operations/read',
-      ].map((action) => `${action} on ${resourceGroup}/${routeTable} of subscription ${subscription}`),
+        ...['Microsoft.Network/routeTables/read', 'Microsoft.Network/routeTables/routes/write'].map(
+          (action) => `${action} on ${resourceGroup}/${routeTable} of subscription ${subscription}`,
+        ),
+        ...['operations', 'operationResults'].map(
+          (kind) => `Microsoft.Network/locations/${kind}/read on subscription ${subscription}`,
+        ),
+      ],
     },
   ],
   budget: ({ subscription }) => ({ account: `Azure network in ${subscription}`, calls: 1000, perMs: 300_000 }),

@@ -24,6 +24,7 @@ import { z } from 'zod'
 import type { Adapter, AdapterInput, Move, Observation, Outcome } from '../adapter.ts'
 import { type Called, call as callCloudflare, type Request } from '../cloudflare/call.ts'
 import { noTarget } from '../failures.ts'
+import { targetOf } from '../targets.ts'
 import { batchOf } from './batch.ts'
 import { preflight } from './preflight.ts'
 import { readName } from './read-name.ts'
@@ -76,7 +77,7 @@ const batchSchema = z.object({ posts: z.array(z.object({ id: z.string() })).min(
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { config } = binding
-  const target = binding.targets[move.node]
+  const target = targetOf(binding.targets, move.node)
   if (target === undefined) return noTarget(move.node)
   const seen = parseToken(move.token)
   if (seen === null) return { kind: 'conflict', code: 'StrangeToken', message: 'the token is none of this adapter' }

@@ -34,7 +34,8 @@ async function listRecords({ config, call }: Binding, name: string, signal: Abor
     const called = await call(request, signal)
     if (called.kind !== 'answered') return called
     found = [...found, ...called.result]
-    if (called.pages <= page) return { kind: 'read', found: found.filter((each) => normalisedName(each.name) === name) }
+    const isLast = called.pages === undefined ? called.result.length < perPage : called.pages <= page
+    if (isLast) return { kind: 'read', found: found.filter((each) => normalisedName(each.name) === name) }
   }
   return { kind: 'permanent', code: 'TooMany', message: `${name} has more than ${perPage * mostPages} records` }
 }

@@ -95,6 +95,9 @@ type Targets = Readonly<Record<string, CloudflareDnsTarget>>
 export function blockOf({ records, epoch }: NameRecords, { name }: Pick<CloudflareDnsConfig, 'name'>): string | null {
   const kept = [...records.filter(isMoving), ...epoch].find(({ meta }) => meta?.read_only === true)
   if (kept !== undefined) return `${described(kept)} is kept by another product of Cloudflare's: remove it there`
+  if (epoch.some(({ type }) => type === 'CNAME')) {
+    return `${epochRecordName(name)} is an alias (CNAME), beside which no epoch can stand: delete it`
+  }
   const strange = epoch.find((record) => record.type === 'TXT' && !isAnchor(record) && epochOf(record).length === 0)
   if (strange === undefined) return null
   return `${epochRecordName(name)} TXT holds ${strange.content.slice(0, 80)}, which is no epoch of ours: delete it`

@@ -10,6 +10,10 @@
  * The owner's site comes first in the route, the other nodes' after it: where a request that may be sent twice goes
  * when the owner's site cannot be connected to.
  *
+ * A route outlives its service and its binding, as an address or a record would: requests go on to the last owner, and the
+ * row's epoch goes on refusing who is late. It keeps its hosts, so before another service has them it must be written
+ * without any (`control/edge/README.md`).
+ *
  * What the token must allow: it is the Worker's one token, HOLDFAST_EDGE_TOKEN. Runs on Node and on Workers.
  */
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'

@@ -27,7 +27,9 @@ const configSchema = z.strictObject({
     .array(hostSchema)
     .min(1)
     .refine((hosts) => new Set(hosts).size === hosts.length, 'a host is named once')
-    .describe('whose requests follow the service: www.example.com or *.example.com'),
+    .describe(
+      'whose requests follow the service: www.example.com or *.example.com; the route keeps them when the binding is removed',
+    ),
 })
 
 const targetSchema = z.strictObject({

@@ -28,6 +28,7 @@ import type { Adapter, AdapterInput, Move, Observation, Outcome } from '../adapt
 import { type Called, call as callCloudflare, type Request } from '../cloudflare/call.ts'
 import { noTarget, timedOut } from '../failures.ts'
 import { callMs } from '../http.ts'
+import { targetOf } from '../targets.ts'
 import { preflight } from './preflight.ts'
 import { readBalancer, readTraffic } from './read-traffic.ts'
 import type { CloudflareLoadBalancerConfig, CloudflareLoadBalancerTarget } from './schema.ts'
@@ -82,7 +83,7 @@ async function apply(
   move: Move,
   { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
 ): Promise<Outcome> {
-  const target = binding.targets[move.node]
+  const target = targetOf(binding.targets, move.node)
   if (target === undefined) return noTarget(move.node)
   const blocked = parseToken(move.token)?.blocked[move.node]
   if (blocked !== undefined) return { kind: 'permanent', code: 'OutOfReach', message: blocked }

@@ -71,6 +71,7 @@ function settingFindings({ config, targets }: Binding, found: Found): Finding[] 
 
 function steeringFindings(balancer: LoadBalancer): Finding[] {
   const { steering_policy: policy, region_pools, country_pools, pop_pools, rules } = balancer
+  const sets = (balancer.pool_sets ?? []).filter(({ disabled }) => disabled !== true)
   const byPlace = [region_pools, country_pools, pop_pools].some((pools) => Object.keys(pools ?? {}).length > 0)
   // Without a policy it is by place if any pools are given by place, and else off.
   const isOff = policy === 'off' || ((policy ?? '') === '' && !byPlace)
@@ -84,6 +85,11 @@ function steeringFindings(balancer: LoadBalancer): Finding[] {
       'no rule chooses other pools',
       (rules ?? []).length === 0,
       `there are ${(rules ?? []).length} rules, which may send traffic past the owner: see that none names pools`,
+    ),
+    setting(
+      'no pool set chooses other pools',
+      sets.length === 0,
+      `there are ${sets.length} pool_sets, which send traffic past the owner: remove them`,
     ),
   ]
 }

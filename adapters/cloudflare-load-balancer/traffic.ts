@@ -23,6 +23,7 @@ export const loadBalancerSchema = z.object({
   country_pools: z.record(z.string(), z.unknown()).nullish(),
   pop_pools: z.record(z.string(), z.unknown()).nullish(),
   rules: z.array(z.unknown()).nullish(),
+  pool_sets: z.array(z.object({ disabled: z.boolean().optional() })).nullish(),
 })
 export type LoadBalancer = z.output<typeof loadBalancerSchema>
 

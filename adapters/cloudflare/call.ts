@@ -22,7 +22,9 @@ export type Account = {
   readonly endpoint?: string | undefined
 }
 
-export type Called<Result> = { readonly kind: 'answered'; readonly result: Result; readonly pages: number } | Failure
+export type Called<Result> =
+  | { readonly kind: 'answered'; readonly result: Result; readonly pages: number | undefined }
+  | Failure
 
 export type Request<Client, Schema extends z.ZodType> = {
   /** Makes the SDK's client with the resources that are needed. */
@@ -33,7 +35,7 @@ export type Request<Client, Schema extends z.ZodType> = {
   readonly timeoutMs?: number
 }
 
-/** Never throws. `pages`: how many there are of a list. */
+/** Never throws. `pages`: how many there are of a list, where Cloudflare says so, which it need not. */
 export async function call<Client, Schema extends z.ZodType>(
   account: Account,
   { connect, send, result, timeoutMs = callMs }: Request<Client, Schema>,
@@ -89,7 +91,7 @@ function resultOf<Schema extends z.ZodType>(
   if (!parsed.value.success) return failureOf(got, secrets)
   const result = schema.safeParse(parsed.value.result)
   if (!result.success) return strangeAnswer('Cloudflare', got.status)
-  return { kind: 'answered', result: result.data, pages: parsed.value.result_info?.total_pages ?? 1 }
+  return { kind: 'answered', result: result.data, pages: parsed.value.result_info?.total_pages }
 }
 
 const envelopeSchema = z.object({

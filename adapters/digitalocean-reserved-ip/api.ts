@@ -1,8 +1,7 @@
 /** What of DigitalOcean's API is used, and what its refusals mean. */
 import { z } from 'zod'
-import type { FailureKind } from '../failures.ts'
-import { type Api, bearer, refusalBy, saidIn } from '../rest/api.ts'
-import { readSecret } from '../secret.ts'
+import { type Api, type Kinds, refusalBy, saidIn } from '../rest/api.ts'
+import { tokenIn } from '../rest/token.ts'
 import type { DigitalOceanReservedIpConfig } from './schema.ts'
 
 const placeSchema = z.object({
@@ -11,6 +10,8 @@ const placeSchema = z.object({
   region: z.object({ slug: z.string() }).nullish(),
   region_slug: z.string().optional(),
 })
+
+export type Address = z.output<typeof placeSchema>
 
 const addressSchema = z.object({ reserved_ip: placeSchema }).transform((answer) => answer.reserved_ip)
 
@@ -27,17 +28,19 @@ export function resourceOf(ip: string) {
 }
 
 export const dropletSchema = z.object({
-  droplet: z.object({ id: z.int(), name: z.string(), region: z.object({ slug: z.string() }) }),
+  droplet: z.object({ region: z.object({ slug: z.string() }) }),
 })
 
-export const actionSchema = z.object({
-  action: z.object({ id: z.int(), status: z.enum(['in-progress', 'completed', 'errored']) }),
-})
+const jobSchema = z.object({ id: z.int(), status: z.enum(['in-progress', 'completed', 'errored']) })
+
+export type Action = z.output<typeof jobSchema>
+
+export const actionSchema = z.object({ action: jobSchema }).transform(({ action }) => action)
 
 const errorSchema = z.object({ id: z.string(), message: z.string() })
 
 /** Whatever is not here goes by its status. */
-const kinds: Readonly<Record<string, FailureKind>> = {
+const kinds: Kinds = {
   too_many_requests: 'throttled',
   conflict: 'conflict',
   server_error: 'retry',
@@ -49,10 +52,7 @@ export function apiOf({ endpoint, token }: DigitalOceanReservedIpConfig): Api {
   return {
     provider: 'DigitalOcean',
     endpoint,
-    sign: async () => {
-      const secret = await readSecret(token)
-      return secret.kind === 'secret' ? bearer(secret.value) : secret
-    },
+    sign: tokenIn(token),
     refusal: (answer) => {
       const said = saidIn(answer, errorSchema)
       if (said === undefined) return undefined

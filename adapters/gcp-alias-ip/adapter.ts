@@ -11,26 +11,18 @@
  * be in two places, which Google also sees to. That stops a late write that gives; nothing remembers an epoch, hence
  * `stepwise`. An address that an instance outside of this binding has is not seen, and not taken from it: adding it
  * fails as a conflict, in Google's words.
- *
- * An operation takes seconds to half a minute. One that is not done within the time of a call is `unknown`, and
- * observed; `maxInFlightMs` is a generous guess.
  */
 import { z } from 'zod'
-import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { givenUp, noTarget, timedOut } from '../failures.ts'
-import { type Compute, callCompute, computeUrl, finish, operationSchema } from '../google/compute.ts'
-import { googleBearer } from '../google/token.ts'
-import { callMs } from '../http.ts'
-import { type Pause, pauseFor } from '../pause.ts'
+import type { Adapter, AdapterInput, Failure, Finding, Move, Observation } from '../adapter.ts'
+import { computeApi, stepOf, untriedByGoogle, write } from '../google/compute.ts'
+import type { Ended } from '../rest/accepted.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import type { Value } from '../rest/api.ts'
+import { findingOf, untried } from '../rest/places.ts'
 import { aliasOf, fits } from './range.ts'
 import type { GcpAliasIpConfig, GcpAliasIpTarget } from './schema.ts'
 
-type Options = { readonly callTimeoutMs?: number; readonly pause?: Pause }
-
-type Binding = AdapterInput<GcpAliasIpConfig, GcpAliasIpTarget> & {
-  readonly compute: Compute
-  readonly timeoutMs: number
-}
+type Input = AdapterInput<GcpAliasIpConfig, GcpAliasIpTarget>
 
 const aliasSchema = z.looseObject({ ipCidrRange: z.string(), subnetworkRangeName: z.string().optional() })
 const nicSchema = z.object({
@@ -49,35 +41,29 @@ type Place = z.output<typeof nicSchema> & {
   readonly has: boolean
 }
 
-export function createGcpAliasIp(
-  input: AdapterInput<GcpAliasIpConfig, GcpAliasIpTarget>,
-  { callTimeoutMs: timeoutMs = callMs, pause = pauseFor }: Options = {},
-): Adapter {
-  const { endpoint = computeUrl, project } = input.config
-  const compute = { bearer: googleBearer(input.config), base: `${endpoint}/projects/${project}`, pause }
-  const binding: Binding = { ...input, compute, timeoutMs }
-  return {
-    capabilities: { cas: 'stepwise', dryRun: false, ipv6: false, settleMs: 15_000, maxInFlightMs: 60_000 },
-    observe: (signal) => observe(binding, signal),
-    apply: (move, signal) => apply(binding, move, signal),
-    preflight: (signal) => preflight(binding, signal),
-    dispose: () => {},
+export function createGcpAliasIp(input: Input, options?: Options): Adapter {
+  const adapter = {
+    api: computeApi(input.config),
+    // An operation takes up to half a minute, and has not always ended when a move is said to be done.
+    can: { cas: 'stepwise', ipv6: false, settleMs: 40_000, unsureMs: 40_000 } as const,
+    look: (calls: Calls) => placesOf(calls, input),
+    seen,
+    move: (calls: Calls, target: GcpAliasIpTarget, move: Move) => give(calls, input, { target, move }),
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-async function observe(binding: Binding, signal: AbortSignal): Promise<Observation> {
-  const found = await placesOf(binding, signal)
-  if (found.kind !== 'places') return { kind: 'unknown', failure: found }
-  const { places } = found
+function seen(places: readonly Place[]): Observation {
   const holders = places.filter(({ has }) => has)
-  const seen = {
+  const found = {
     token: tokenOf(places),
     raw: Object.fromEntries(places.map((place) => [idOf(place), place.aliasIpRanges.map(shown).join(', ')])),
   }
   const [holder] = holders
-  if (holder === undefined) return { kind: 'none', ...seen }
-  if (holders.length === 1 && holder.node !== undefined) return { kind: 'node', node: holder.node, ...seen }
-  return { kind: 'foreign', what: holders.map(idOf).join(' and '), ...seen }
+  if (holder === undefined) return { kind: 'none', ...found }
+  if (holders.length === 1 && holder.node !== undefined) return { kind: 'node', node: holder.node, ...found }
+  return { kind: 'foreign', what: holders.map(idOf).join(' and '), ...found }
 }
 
 function shown({ ipCidrRange, subnetworkRangeName }: z.output<typeof aliasSchema>): string {
@@ -90,19 +76,23 @@ function tokenOf(places: readonly Place[]): string {
   return JSON.stringify(Object.fromEntries(places.map((place) => [idOf(place), place.fingerprint])))
 }
 
-type Places = { readonly kind: 'places'; readonly places: readonly Place[] }
+function zoneOf({ project }: GcpAliasIpConfig, { zone }: { readonly zone: string }): string {
+  return `/projects/${project}/zones/${zone}`
+}
 
 /** Every interface of every instance that is a target. */
-async function placesOf({ compute, config, targets }: Binding, signal: AbortSignal): Promise<Places | Failure> {
+async function placesOf(
+  calls: Calls,
+  { config, targets }: Pick<Input, 'config' | 'targets'>,
+): Promise<Value<readonly Place[]> | Failure> {
   const alias = aliasOf(config.address)
   const instances = new Map(Object.values(targets).map((target) => [`${target.zone}/${target.instance}`, target]))
-  // The first of them fetches the token for all.
-  const granted = await compute.bearer.token(signal)
-  if (granted.kind !== 'granted') return granted
+  const ready = await calls.sign()
+  if (ready.kind !== 'value') return ready
   const read = await Promise.all(
     [...instances.values()].map(async ({ zone, instance }) => {
-      const path = `/zones/${zone}/instances/${instance}`
-      return { zone, instance, got: await callCompute(compute, { method: 'GET', path }, instanceSchema, signal) }
+      const path = `${zoneOf(config, { zone })}/instances/${instance}`
+      return { zone, instance, got: await calls.call({ method: 'GET', path }, instanceSchema) }
     }),
   )
   const places: Place[] = []
@@ -116,56 +106,48 @@ async function placesOf({ compute, config, targets }: Binding, signal: AbortSign
       places.push({ ...nic, zone, instance, node, has })
     }
   }
-  return { kind: 'places', places }
+  return { kind: 'value', value: places }
 }
 
-async function apply(binding: Binding, { node, token }: Move, caller: AbortSignal): Promise<Outcome> {
-  if (!Object.hasOwn(binding.targets, node)) return noTarget(node)
-  const deadline = AbortSignal.timeout(binding.timeoutMs)
-  const outcome = await move(binding, { node, token }, AbortSignal.any([caller, deadline]))
-  return outcome === givenUp && deadline.aborted && !caller.aborted ? timedOut(binding.timeoutMs) : outcome
-}
-
-async function move(binding: Binding, { node, token }: Omit<Move, 'epoch'>, signal: AbortSignal): Promise<Outcome> {
-  const found = await placesOf(binding, signal)
-  if (found.kind !== 'places') return found
-  const { places } = found
+async function give(
+  calls: Calls,
+  input: Input,
+  { target, move: { node, token } }: { readonly target: GcpAliasIpTarget; readonly move: Move },
+): Promise<Ended> {
+  const found = await placesOf(calls, input)
+  if (found.kind !== 'value') return found
+  const { value: places } = found
   if (token !== null && token !== tokenOf(places)) {
     const message = 'an interface is not as it was observed: its fingerprint has changed'
     return { kind: 'conflict', code: 'Fingerprint', message }
   }
   const to = places.find((place) => place.node === node)
-  if (to === undefined) return noInterface(binding, node)
-  const { address, subnetworkRangeName } = binding.config
+  if (to === undefined) return noInterface(target)
+  const { address, subnetworkRangeName } = input.config
   const alias = aliasOf(address)
   for (const from of places.filter((place) => place.has && place !== to)) {
     const rest = from.aliasIpRanges.filter(({ ipCidrRange }) => aliasOf(ipCidrRange) !== alias)
-    const removed = await update(binding, from, rest, signal)
+    const removed = stepOf(await update(calls, input.config, { place: from, aliasIpRanges: rest }))
     if (removed.kind !== 'done') return removed
   }
   if (to.has) return { kind: 'done' }
   const added = { ipCidrRange: alias, ...(subnetworkRangeName === undefined ? {} : { subnetworkRangeName }) }
-  return update(binding, to, [...to.aliasIpRanges, added], signal)
+  return update(calls, input.config, { place: to, aliasIpRanges: [...to.aliasIpRanges, added] })
 }
 
-function noInterface({ targets }: Binding, node: string): Failure {
-  const { instance, networkInterface } = targets[node]!
+function noInterface({ instance, networkInterface }: GcpAliasIpTarget): Failure {
   const message = `the instance ${instance} has no interface ${networkInterface}`
   return { kind: 'permanent', code: 'NoInterface', message }
 }
 
-async function update(
-  { compute }: Binding,
-  { zone, instance, name, fingerprint }: Place,
-  aliasIpRanges: readonly object[],
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const query = new URLSearchParams({ networkInterface: name, requestId: crypto.randomUUID() })
-  const path = `/zones/${zone}/instances/${instance}/updateNetworkInterface?${query}`
-  const body = { aliasIpRanges, fingerprint }
-  const sent = await callCompute(compute, { method: 'PATCH', path, body }, operationSchema, signal)
-  if (sent.kind !== 'value') return sent
-  return finish(compute, { scope: `/zones/${zone}`, operation: sent.value }, signal)
+function update(
+  calls: Calls,
+  config: GcpAliasIpConfig,
+  { place, aliasIpRanges }: { readonly place: Place; readonly aliasIpRanges: readonly object[] },
+): Promise<Ended> {
+  const scope = zoneOf(config, place)
+  const path = `${scope}/instances/${place.instance}/updateNetworkInterface?networkInterface=${place.name}`
+  return write(calls, scope, { method: 'PATCH', path, body: { aliasIpRanges, fingerprint: place.fingerprint } })
 }
 
 const subnetSchema = z.object({
@@ -173,61 +155,43 @@ const subnetSchema = z.object({
   secondaryIpRanges: z.array(z.object({ rangeName: z.string(), ipCidrRange: z.string() })).default([]),
 })
 
-async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
-  const granted = await binding.compute.bearer.token(signal)
-  const token = findingOf('a token for Compute Engine', granted.kind === 'granted' ? undefined : granted, signal)
-  if (granted.kind !== 'granted') return [token]
-  const ofNodes = await Promise.all(Object.keys(binding.targets).map((node) => preflightNode(binding, node, signal)))
+async function preflight(calls: Calls, input: Input): Promise<readonly Finding[]> {
+  const token = findingOf('a token for Compute Engine', await calls.sign())
+  if (token.result !== 'passed') return [token]
+  const ofNodes = await Promise.all(Object.keys(input.targets).map((node) => preflightNode(calls, input, node)))
   return [token, ...ofNodes.flat()]
 }
 
-async function preflightNode(binding: Binding, node: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  const target = binding.targets[node]!
+async function preflightNode(calls: Calls, { config, targets }: Input, node: string): Promise<readonly Finding[]> {
+  const target = targets[node]!
   const where = `${target.zone}/${target.instance}/${target.networkInterface} (${node})`
-  const found = await placesOf({ ...binding, targets: { [node]: target } }, signal)
-  const nic = found.kind === 'places' ? found.places.find((place) => place.node === node) : undefined
-  const problem = found.kind !== 'places' ? found : nic === undefined ? noInterface(binding, node) : undefined
-  const exists = findingOf(`compute.instances.get ${where}`, problem, signal)
+  const found = await placesOf(calls, { config, targets: { [node]: target } })
+  const nic = found.kind === 'value' ? found.value.find((place) => place.node === node) : undefined
+  const exists = findingOf(
+    `compute.instances.get ${where}`,
+    found.kind === 'value' && nic === undefined ? noInterface(target) : found,
+  )
   if (nic === undefined) return [exists]
-  const write: Finding = {
-    check: `compute.instances.updateNetworkInterface ${where}`,
-    result: 'untried',
-    message: 'Compute Engine has no way to try it without doing it',
-  }
-  return [exists, await preflightRange(binding, { nic, where }, signal), write]
+  const write = untried(`compute.instances.updateNetworkInterface ${where}`, untriedByGoogle)
+  return [exists, await preflightRange(calls, config, { nic, where }), write]
 }
 
 async function preflightRange(
-  { compute, config }: Binding,
+  calls: Calls,
+  { address, subnetworkRangeName }: GcpAliasIpConfig,
   { nic, where }: { readonly nic: Place; readonly where: string },
-  signal: AbortSignal,
 ): Promise<Finding> {
-  const { address, subnetworkRangeName } = config
   const check = `${address} is of ${subnetworkRangeName ?? 'the primary range'} of the subnet of ${where}`
   // A shared network's subnet is of another project.
-  const [, base, subnet] =
-    /^(.*\/projects\/[^/]+)(\/regions\/[^/]+\/subnetworks\/[^/]+)$/.exec(nic.subnetwork ?? '') ?? []
-  if (base === undefined || subnet === undefined) {
-    return { check, result: 'untried', message: 'the interface names no subnet' }
-  }
-  const project = base.slice(base.lastIndexOf('/projects/'))
-  const own = compute.base.slice(0, compute.base.lastIndexOf('/projects/'))
-  const there = { ...compute, base: `${own}${project}` }
-  const got = await callCompute(there, { method: 'GET', path: subnet }, subnetSchema, signal)
-  if (got.kind !== 'value') return findingOf(check, got, signal)
-  const range =
-    subnetworkRangeName === undefined
-      ? got.value.ipCidrRange
-      : got.value.secondaryIpRanges.find(({ rangeName }) => rangeName === subnetworkRangeName)?.ipCidrRange
-  if (range !== undefined && fits(address, range)) return { check, result: 'passed', message: null }
-  const message =
-    range === undefined
-      ? `the subnet has no range ${subnetworkRangeName}`
-      : `the range is ${range}: choose an address of it`
-  return { check, result: 'failed', message }
-}
-
-function findingOf(check: string, failed: Failure | undefined, signal: AbortSignal): Finding {
-  if (failed === undefined) return { check, result: 'passed', message: null }
-  return { check, result: signal.aborted ? 'untried' : 'failed', message: failed.message }
+  const path = /\/projects\/[^/]+\/regions\/[^/]+\/subnetworks\/[^/]+$/.exec(nic.subnetwork ?? '')?.[0]
+  if (path === undefined) return untried(check, 'the interface names no subnet')
+  const subnet = await calls.call({ method: 'GET', path }, subnetSchema)
+  return findingOf(check, subnet, ({ ipCidrRange, secondaryIpRanges }) => {
+    const range =
+      subnetworkRangeName === undefined
+        ? ipCidrRange
+        : secondaryIpRanges.find(({ rangeName }) => rangeName === subnetworkRangeName)?.ipCidrRange
+    if (range === undefined) return `the subnet has no range ${subnetworkRangeName}`
+    return fits(address, range) ? null : `the range is ${range}: choose an address of it`
+  })
 }

@@ -1,32 +1,22 @@
 /** What a `gcp-alias-ip` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { secretSchema } from '../secret.ts'
-import { baseUrl } from '../url.ts'
-
-const endpoint = baseUrl('https://api.example.com')
+import { access, projectSchema, resourceName } from '../google/schema.ts'
 
 const configSchema = z.strictObject({
-  project: z
-    .string()
-    .regex(/^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}[a-z0-9]$/, 'a project id is like my-project-123')
-    .describe('the project of the instances'),
+  project: projectSchema('the project of the instances'),
   address: z.ipv4('an address is like 10.0.0.100').describe('the address that moves, as an alias of /32'),
   subnetworkRangeName: z
     .string()
     .regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/, 'a range name is like vips')
     .optional()
     .describe("the secondary range of the subnet that the address is of; without it, the subnet's primary range"),
-  credentials: secretSchema.optional(),
-  endpoint: endpoint.optional().describe("another Compute Engine API than Google's: a private or a local one"),
-  tokenEndpoint: endpoint.optional().describe("another token endpoint than the key's own, or another metadata server"),
+  ...access,
 })
 
-const name = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
-
 const targetSchema = z.strictObject({
-  zone: z.string().regex(name, 'a zone is like europe-west1-b').describe('the zone of the instance'),
-  instance: z.string().regex(name, 'an instance name is like web-1').describe('the name of the instance'),
+  zone: z.string().regex(resourceName, 'a zone is like europe-west1-b').describe('the zone of the instance'),
+  instance: z.string().regex(resourceName, 'an instance name is like web-1').describe('the name of the instance'),
   networkInterface: z
     .string()
     .regex(/^nic\d$/, 'an interface is like nic0')

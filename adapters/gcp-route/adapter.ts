@@ -3,147 +3,130 @@
  *
  *   observe   GET route        its id is the token: a route that is made again has another
  *   apply     GET route        another id than the token's: conflict
- *             DELETE route     and its operation, to its end
+ *             DELETE route     by its id, and its operation, to its end
  *             POST route       a name that is taken is a conflict: of two writers one wins
  *
  * A route cannot be changed, so between DELETE and POST there is none: traffic goes by the next best route, or nowhere,
  * for as long as two operations take, which is several seconds. When control dies in between, or the second operation
- * fails, the next observation sees nothing, and the route is made then. A DELETE goes by name, so one that comes late
- * may take a newer route away; that is seen, and put right. Nothing remembers an epoch, hence `stepwise`.
+ * fails, the next observation sees nothing, and the route is made then.
+ *
+ * A DELETE that comes late finds no route of its id any more, and a POST that comes late finds the name taken. Google's
+ * description of its API allows an id in the place of the name, though its reference speaks of names only: where the id
+ * is not found and the route is still there, it is deleted by name, and then a late DELETE may take a newer one away,
+ * which is seen, and put right. Nothing remembers an epoch, hence `stepwise`.
  */
 import { z } from 'zod'
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { givenUp, noTarget, timedOut } from '../failures.ts'
-import { type Compute, callCompute, computeUrl, finish, operationSchema } from '../google/compute.ts'
-import { googleBearer } from '../google/token.ts'
-import { callMs } from '../http.ts'
-import { type Pause, pauseFor } from '../pause.ts'
+import { computeApi, stepOf, untriedByGoogle, write } from '../google/compute.ts'
+import type { Ended } from '../rest/accepted.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import type { Value } from '../rest/api.ts'
+import { findingOf, seenAt, untried } from '../rest/places.ts'
 import type { GcpRouteConfig, GcpRouteTarget } from './schema.ts'
 
-type Options = { readonly callTimeoutMs?: number; readonly pause?: Pause }
-
-type Binding = AdapterInput<GcpRouteConfig, GcpRouteTarget> & { readonly compute: Compute }
+type Input = AdapterInput<GcpRouteConfig, GcpRouteTarget>
 
 const routeSchema = z.object({
   // 64 bits, so a string.
-  id: z.string().min(1),
+  id: z.string().regex(/^\d+$/),
   name: z.string(),
   network: z.string(),
   destRange: z.string(),
-  priority: z.number(),
   nextHopIp: z.string().optional(),
   nextHopInstance: z.string().optional(),
 })
 
-type Route = z.output<typeof routeSchema>
+/** Null: there is no such route. */
+type Found = z.output<typeof routeSchema> | null
 
-export function createGcpRoute(
-  input: AdapterInput<GcpRouteConfig, GcpRouteTarget>,
-  { callTimeoutMs: timeoutMs = callMs, pause = pauseFor }: Options = {},
-): Adapter {
-  const { endpoint = computeUrl, project } = input.config
-  const compute = { bearer: googleBearer(input.config), base: `${endpoint}/projects/${project}`, pause }
-  const binding: Binding = { ...input, compute }
-  return {
-    capabilities: { cas: 'stepwise', dryRun: false, ipv6: false, settleMs: 15_000, maxInFlightMs: 60_000 },
-    observe: (signal) => observe(binding, signal),
-    apply: async (move, caller) => {
-      const deadline = AbortSignal.timeout(timeoutMs)
-      const outcome = await apply(binding, move, AbortSignal.any([caller, deadline]))
-      return outcome === givenUp && !caller.aborted ? timedOut(timeoutMs) : outcome
-    },
-    preflight: (signal) => preflight(binding, signal),
-    dispose: () => {},
+export function createGcpRoute(input: Input, options?: Options): Adapter {
+  const adapter = {
+    api: computeApi(input.config),
+    // An operation takes several seconds, and has not always ended when a move is said to be done.
+    can: { cas: 'stepwise', ipv6: false, settleMs: 30_000, unsureMs: 15_000 } as const,
+    look: (calls: Calls) => read(calls, input.config),
+    seen: (route: Found) => seen(input.targets, route),
+    move: (calls: Calls, target: GcpRouteTarget, move: Move) => replace(calls, input.config, { target, move }),
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-async function observe(binding: Binding, signal: AbortSignal): Promise<Observation> {
-  const read = await readRoute(binding, signal)
-  if (read.kind !== 'read') return { kind: 'unknown', failure: read }
-  const { route } = read
-  if (route === undefined) return { kind: 'none', token: null, raw: { route: null } }
+function seen(targets: Input['targets'], route: Found): Observation {
+  if (route === null) return seenAt(targets, null, { raw: { route: null } })
   const { id, name, destRange, nextHopIp = null, nextHopInstance = null } = route
-  const seen = { token: id, raw: { route: name, id, destRange, nextHopIp, nextHopInstance } }
-  const node = Object.entries(binding.targets).find(([, target]) => target.nextHopIp === nextHopIp)?.[0]
-  if (node !== undefined) return { kind: 'node', node, ...seen }
-  return { kind: 'foreign', what: nextHopIp ?? nextHopInstance ?? 'a next hop of another kind', ...seen }
+  const what = nextHopIp ?? nextHopInstance ?? 'a next hop of another kind'
+  const is = (target: GcpRouteTarget) => target.nextHopIp === nextHopIp
+  return seenAt(targets, { what, is }, { token: id, raw: { route: name, id, destRange, nextHopIp, nextHopInstance } })
 }
 
-/** Undefined: there is no such route. */
-async function readRoute(
-  { compute, config }: Binding,
-  signal: AbortSignal,
-): Promise<{ readonly kind: 'read'; readonly route: Route | undefined } | Failure> {
-  const path = `/global/routes/${config.route}`
-  const got = await callCompute(compute, { method: 'GET', path }, routeSchema, signal)
+const globalOf = ({ project }: GcpRouteConfig): string => `/projects/${project}/global`
+
+async function read(calls: Calls, config: GcpRouteConfig): Promise<Value<Found> | Failure> {
+  const got = await calls.call({ method: 'GET', path: `${globalOf(config)}/routes/${config.route}` }, routeSchema)
   // In Google's own words: a page of somebody else's with this status has no such code.
-  if (got.kind === 'permanent' && got.code === 'notFound') return { kind: 'read', route: undefined }
+  if (got.kind === 'permanent' && got.code === 'notFound') return { kind: 'value', value: null }
   if (got.kind !== 'value') return got
   const { destRange, network } = got.value
-  if (destRange === config.destRange && network.endsWith(`/networks/${config.network}`)) {
-    return { kind: 'read', route: got.value }
-  }
+  if (destRange === config.destRange && network.endsWith(`/networks/${config.network}`)) return got
   const message = `the route ${config.route} leads to ${destRange} in ${network}: correct destRange and network`
   return { kind: 'permanent', code: 'OtherRoute', message }
 }
 
-async function apply(binding: Binding, { node, token }: Move, signal: AbortSignal): Promise<Outcome> {
-  const { compute, config, targets } = binding
-  const target = Object.hasOwn(targets, node) ? targets[node] : undefined
-  if (target === undefined) return noTarget(node)
-  const read = await readRoute(binding, signal)
-  if (read.kind !== 'read') return read
-  const { route } = read
-  if (token !== null && token !== route?.id) {
-    return { kind: 'conflict', code: 'RouteId', message: 'the route is not the one that was observed' }
-  }
+const anotherRoute: Failure = {
+  kind: 'conflict',
+  code: 'RouteId',
+  message: 'the route is not the one that was observed',
+}
+
+async function replace(
+  calls: Calls,
+  config: GcpRouteConfig,
+  { target, move }: { readonly target: GcpRouteTarget; readonly move: Move },
+): Promise<Ended> {
+  const found = await read(calls, config)
+  if (found.kind !== 'value') return found
+  const { value: route } = found
+  if (move.token !== null && move.token !== route?.id) return anotherRoute
   if (route?.nextHopIp === target.nextHopIp) return { kind: 'done' }
-  if (route !== undefined) {
-    const deleted = await write(binding, { method: 'DELETE', path: `/global/routes/${config.route}` }, signal)
-    if (deleted.kind !== 'done') return deleted
+  if (route !== null) {
+    const removed = await remove(calls, config, route.id)
+    if (removed.kind !== 'done') return removed
   }
   const body = {
     name: config.route,
-    network: `${compute.base}/global/networks/${config.network}`,
+    network: `projects/${config.project}/global/networks/${config.network}`,
     destRange: config.destRange,
     priority: config.priority,
     // Of the configuration, not of the route: between the two steps there is none to read them from.
     ...(config.tags === undefined ? {} : { tags: config.tags }),
     nextHopIp: target.nextHopIp,
   }
-  return write(binding, { method: 'POST', path: '/global/routes', body }, signal)
+  return write(calls, globalOf(config), { method: 'POST', path: `${globalOf(config)}/routes`, body })
 }
 
-async function write(
-  { compute }: Binding,
-  request: { readonly method: 'POST' | 'DELETE'; readonly path: string; readonly body?: object },
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const path = `${request.path}?requestId=${crypto.randomUUID()}`
-  const sent = await callCompute(compute, { ...request, path }, operationSchema, signal)
-  return sent.kind === 'value' ? finish(compute, { scope: '/global', operation: sent.value }, signal) : sent
+async function remove(calls: Calls, config: GcpRouteConfig, id: string): Promise<Outcome> {
+  const routes = `${globalOf(config)}/routes`
+  const byId = await write(calls, globalOf(config), { method: 'DELETE', path: `${routes}/${id}` })
+  if (byId.kind !== 'permanent' || byId.code !== 'notFound') return stepOf(byId)
+  const found = await read(calls, config)
+  if (found.kind !== 'value') return found
+  if (found.value?.id !== id) return anotherRoute
+  return stepOf(await write(calls, globalOf(config), { method: 'DELETE', path: `${routes}/${config.route}` }))
 }
 
-async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { compute, config, targets } = binding
-  const granted = await compute.bearer.token(signal)
-  if (granted.kind !== 'granted') return [findingOf('a token for Compute Engine', granted, signal)]
-  const path = `/global/networks/${config.network}`
-  const network = await callCompute(compute, { method: 'GET', path }, z.object({ name: z.string() }), signal)
-  const route = await readRoute(binding, signal)
-  const writes = Object.entries(targets).map(([node, { nextHopIp }]): Finding => {
-    const check = `compute.routes.delete and create ${config.route} to ${nextHopIp} (${node})`
-    return { check, result: 'untried', message: 'Compute Engine has no way to try it without doing it' }
-  })
+async function preflight(calls: Calls, { config, targets }: Input): Promise<readonly Finding[]> {
+  const token = findingOf('a token for Compute Engine', await calls.sign())
+  if (token.result !== 'passed') return [token]
+  const path = `${globalOf(config)}/networks/${config.network}`
+  const network = await calls.call({ method: 'GET', path }, z.object({ name: z.string() }))
+  const writes = Object.entries(targets).map(([node, { nextHopIp }]) =>
+    untried(`compute.routes.delete and create ${config.route} to ${nextHopIp} (${node})`, untriedByGoogle),
+  )
   return [
-    findingOf('a token for Compute Engine', undefined, signal),
-    findingOf(`compute.networks.get ${config.network}`, network.kind === 'value' ? undefined : network, signal),
-    findingOf(`compute.routes.get ${config.route}`, route.kind === 'read' ? undefined : route, signal),
+    token,
+    findingOf(`compute.networks.get ${config.network}`, network),
+    findingOf(`compute.routes.get ${config.route}`, await read(calls, config)),
     ...writes,
   ]
-}
-
-function findingOf(check: string, failed: Failure | undefined, signal: AbortSignal): Finding {
-  if (failed === undefined) return { check, result: 'passed', message: null }
-  return { check, result: signal.aborted ? 'untried' : 'failed', message: failed.message }
 }

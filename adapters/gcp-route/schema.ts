@@ -1,29 +1,25 @@
 /** What a `gcp-route` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { secretSchema } from '../secret.ts'
-import { baseUrl } from '../url.ts'
-
-const endpoint = baseUrl('https://api.example.com')
-
-const name = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+import { access, projectSchema, resourceName } from '../google/schema.ts'
 
 const configSchema = z.strictObject({
-  project: z
+  project: projectSchema('the project of network and route'),
+  network: z
     .string()
-    .regex(/^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}[a-z0-9]$/, 'a project id is like my-project-123')
-    .describe('the project of network and route'),
-  network: z.string().regex(name, 'a network name is like default').describe('the network that the route is of'),
-  route: z.string().regex(name, 'a route name is like vip').describe('the route, which is created when it is missing'),
+    .regex(resourceName, 'a network name is like default')
+    .describe('the network that the route is of'),
+  route: z
+    .string()
+    .regex(resourceName, 'a route name is like vip')
+    .describe('the route, which is created when it is missing'),
   destRange: z.cidrv4('a range is like 10.9.0.100/32').describe('what the route leads to'),
   priority: z.int().min(0).max(65_535).default(1000).describe('of the route, lower is preferred'),
   tags: z
-    .array(z.string().regex(name, 'a tag is like lan'))
+    .array(z.string().regex(resourceName, 'a tag is like lan'))
     .optional()
     .describe('network tags of the instances that the route is for; without them, all'),
-  credentials: secretSchema.optional(),
-  endpoint: endpoint.optional().describe("another Compute Engine API than Google's: a private or a local one"),
-  tokenEndpoint: endpoint.optional().describe("another token endpoint than the key's own, or another metadata server"),
+  ...access,
 })
 
 const targetSchema = z.strictObject({

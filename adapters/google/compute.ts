@@ -1,41 +1,26 @@
 /**
- * Compute Engine's REST API: one call, what its errors mean, and operations, which are polled until they are done.
+ * Compute Engine's REST API: who asks, what its errors mean, and operations, which are followed until they are done.
  *
  *   412 conditionNotMet, 409 alreadyExists, an address in use   conflict
  *   403 rateLimitExceeded and its like, 429                     throttled
  *   resourceNotReady                                            retry
- *   any other                                                   by its status
+ *   any other                                                   by its status; a quota that is used up is for a person
  */
 import { z } from 'zod'
-import type { Failure } from '../adapter.ts'
-import type { Bearer } from '../bearer/bearer.ts'
-import { type FailureKind, failure, harmless, kindOfStatus, strangeAnswer } from '../failures.ts'
-import { type Answer, jsonOf } from '../http.ts'
-import type { Pause } from '../pause.ts'
+import type { Outcome } from '../adapter.ts'
+import { failure, kindOfStatus } from '../failures.ts'
+import type { Ended, Progress } from '../rest/accepted.ts'
+import type { Calls } from '../rest/adapter.ts'
+import { type Api, asJson, type Kinds, kindBy, type Request, refusalBy, saidIn } from '../rest/api.ts'
+import { type GoogleCredentials, googleToken } from './token.ts'
 
-export type Compute = {
-  readonly bearer: Bearer
-  /** Up to and including `/projects/P`. */
-  readonly base: string
-  /** Between two looks at an operation. */
-  readonly pause: Pause
-}
-
-export const computeUrl = 'https://compute.googleapis.com/compute/v1'
-
-type Value<Schema extends z.ZodType> = { readonly kind: 'value'; readonly value: z.output<Schema> }
-
-const provider = 'Compute Engine'
+const computeUrl = 'https://compute.googleapis.com/compute/v1'
 
 const errorSchema = z.object({
-  error: z.object({
-    code: z.number(),
-    message: z.string(),
-    errors: z.array(z.object({ reason: z.string() })).optional(),
-  }),
+  error: z.object({ message: z.string(), errors: z.array(z.object({ reason: z.string() })).optional() }),
 })
 
-const kindByCode: Readonly<Record<string, FailureKind>> = {
+const kinds: Kinds = {
   conditionNotMet: 'conflict',
   CONDITION_NOT_MET: 'conflict',
   alreadyExists: 'conflict',
@@ -44,63 +29,68 @@ const kindByCode: Readonly<Record<string, FailureKind>> = {
   rateLimitExceeded: 'throttled',
   RATE_LIMIT_EXCEEDED: 'throttled',
   userRateLimitExceeded: 'throttled',
-  quotaExceeded: 'throttled',
   resourceNotReady: 'retry',
   RESOURCE_NOT_READY: 'retry',
+  'HTTP 409': 'conflict',
+  'HTTP 412': 'conflict',
 }
 
-export async function callCompute<Schema extends z.ZodType>(
-  { bearer, base }: Compute,
-  request: { readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'; readonly path: string; readonly body?: object },
-  schema: Schema,
-  signal: AbortSignal,
-): Promise<Value<Schema> | Failure> {
-  const { method, path, body } = request
-  const more = body === undefined ? {} : { body: JSON.stringify(body) }
-  const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-  const asked = await bearer.ask({ method, url: `${base}${path}`, headers, ...more }, signal)
-  if (asked.kind !== 'asked') return asked
-  if (asked.answer.status === 200) return jsonOf(asked.answer, schema, provider)
-  return failureOf(asked.answer, asked.secrets)
+export function computeApi({
+  endpoint = computeUrl,
+  ...credentials
+}: GoogleCredentials & { readonly endpoint?: string | undefined }): Api {
+  return {
+    provider: 'Compute Engine',
+    endpoint,
+    sign: googleToken(credentials),
+    refusal: (answer) => {
+      const said = saidIn(answer, errorSchema)?.error
+      if (said === undefined) return undefined
+      const code = said.errors?.[0]?.reason ?? `HTTP ${answer.status}`
+      return refusalBy(kinds, answer, { code, message: said.message })
+    },
+  }
 }
 
-function failureOf(answer: Answer, secrets: readonly string[]): Failure {
-  const parsed = jsonOf(answer, errorSchema, provider)
-  if (parsed.kind !== 'value') return strangeAnswer(provider, answer.status, answer.retryAfterMs)
-  const { message, errors } = parsed.value.error
-  const code = errors?.[0]?.reason ?? `HTTP ${answer.status}`
-  const byStatus = answer.status === 409 || answer.status === 412 ? 'conflict' : kindOfStatus(answer.status)
-  return failure(kindByCode[code] ?? byStatus, code, harmless(message, secrets), answer.retryAfterMs)
-}
-
-export const operationSchema = z.object({
+const operationSchema = z.object({
   name: z.string().min(1),
   status: z.enum(['PENDING', 'RUNNING', 'DONE']),
   httpErrorStatusCode: z.number().optional(),
   error: z.object({ errors: z.array(z.object({ code: z.string(), message: z.string().optional() })) }).optional(),
 })
 
-export type Operation = z.output<typeof operationSchema>
+type Operation = z.output<typeof operationSchema>
 
-const pollMs = 500
-
-/** Follows an operation to its end; `scope` is where operations of its kind are found: `/zones/Z`, `/global`. */
-export async function finish(
-  compute: Compute,
-  { scope, operation }: { readonly scope: string; readonly operation: Operation },
-  signal: AbortSignal,
-): Promise<{ readonly kind: 'done' } | Failure> {
-  let now = operation
-  while (now.status !== 'DONE') {
-    const path = `${scope}/operations/${encodeURIComponent(now.name)}`
-    const looked = await callCompute(compute, { method: 'GET', path }, operationSchema, signal)
-    // The write was accepted: whatever keeps us from seeing its end, it may still happen.
-    if (looked.kind !== 'value') return looked.kind === 'throttled' ? looked : { ...looked, kind: 'unknown' }
-    now = looked.value
-    if (now.status !== 'DONE') await compute.pause(pollMs, signal)
-  }
-  const first = now.error?.errors[0]
-  if (first === undefined) return { kind: 'done' }
-  const kind = kindByCode[first.code] ?? kindOfStatus(now.httpErrorStatusCode ?? 500)
-  return failure(kind, first.code, harmless(first.message ?? first.code))
+/** A write, and what became of it. `scope` is where its operation is found: `/projects/P/zones/Z`, `/projects/P/global`. */
+export async function write(
+  calls: Calls,
+  scope: string,
+  { method, path, body }: Pick<Request, 'method' | 'path'> & { readonly body?: object },
+): Promise<Ended> {
+  const query = `${path.includes('?') ? '&' : '?'}requestId=${crypto.randomUUID()}`
+  const request = { method, path: `${path}${query}`, ...(body === undefined ? {} : { body: asJson(body) }) }
+  const sent = await calls.call(request, operationSchema)
+  if (sent.kind !== 'value') return sent
+  const operation = `${scope}/operations/${encodeURIComponent(sent.value.name)}`
+  return calls.follow(sent.value, {
+    look: () => calls.call({ method: 'GET', path: operation }, operationSchema),
+    progress,
+  })
 }
+
+function progress({ status, error, httpErrorStatusCode }: Operation): Progress {
+  if (status !== 'DONE') return { kind: 'running' }
+  const first = error?.errors[0]
+  if (first === undefined) return { kind: 'done' }
+  const kind = kindBy(kinds, first.code) ?? kindOfStatus(httpErrorStatusCode ?? 500)
+  return failure(kind, first.code, first.message ?? first.code)
+}
+
+/** Of a step before the last: one of which the end is not known does not make a move done. */
+export function stepOf(ended: Ended): Outcome {
+  if (ended.kind !== 'unclear') return ended
+  const message = 'Compute Engine has accepted the first of two steps, and it was not seen to end'
+  return { kind: 'unknown', code: 'StillRunning', message }
+}
+
+export const untriedByGoogle = 'Compute Engine has no way to try it without doing it'

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import type { Failure } from '../adapter.ts'
-import { askForToken, type Bearer, createBearer, type Granted } from '../bearer/bearer.ts'
+import type { Api, Span } from '../rest/api.ts'
+import { askForToken, type Granted, tokenBy } from '../rest/token.ts'
 import { readSecret, type SecretPlace } from '../secret.ts'
 
 export type GoogleCredentials = {
@@ -27,23 +28,19 @@ const keySchema = z.object({
 
 type Key = z.output<typeof keySchema>
 
-export function googleBearer({ credentials, tokenEndpoint }: GoogleCredentials): Bearer {
-  return createBearer((signal) =>
+export function googleToken({ credentials, tokenEndpoint }: GoogleCredentials): Api['sign'] {
+  return tokenBy((span) =>
     credentials === undefined
-      ? ofMetadata(tokenEndpoint ?? metadataServer, signal)
-      : ofKey(credentials, tokenEndpoint, signal),
+      ? ofMetadata(tokenEndpoint ?? metadataServer, span)
+      : ofKey(credentials, tokenEndpoint, span),
   )
 }
 
-function ofMetadata(url: string, signal: AbortSignal): Promise<Granted | Failure> {
-  return askForToken({ method: 'GET', url, headers: { 'metadata-flavor': 'Google' } }, 'the metadata server', signal)
+function ofMetadata(url: string, span: Span): Promise<Granted | Failure> {
+  return askForToken({ method: 'GET', url, headers: { 'metadata-flavor': 'Google' } }, 'the metadata server', span)
 }
 
-async function ofKey(
-  place: SecretPlace,
-  endpoint: string | undefined,
-  signal: AbortSignal,
-): Promise<Granted | Failure> {
+async function ofKey(place: SecretPlace, endpoint: string | undefined, span: Span): Promise<Granted | Failure> {
   const secret = await readSecret(place)
   if (secret.kind !== 'secret') return secret
   const key = keyIn(secret.value)
@@ -55,7 +52,7 @@ async function ofKey(
   const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const secrets = [key.private_key, assertion]
-  return askForToken({ method: 'POST', url, headers, body: String(body), secrets }, "Google's token endpoint", signal)
+  return askForToken({ method: 'POST', url, headers, body: String(body), secrets }, "Google's token endpoint", span)
 }
 
 function noKey(message: string): Failure {

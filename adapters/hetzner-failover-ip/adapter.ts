@@ -14,76 +14,54 @@
  *
  * What the user must be allowed: all of the web service, which knows no narrower permission.
  */
-import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { noTarget } from '../failures.ts'
-import type { Options } from '../rest/accepted.ts'
-import { type Api, asForm, call, type Span, spanOf, type Value } from '../rest/api.ts'
-import { findingOf, seenAt, targetOf } from '../rest/places.ts'
-import { apiOf, failoverSchema, serversSchema } from './api.ts'
+import type { Adapter, AdapterInput, Failure, Finding, Outcome } from '../adapter.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import { asForm, type Value } from '../rest/api.ts'
+import { findingOf, seenAt, untried } from '../rest/places.ts'
+import { apiOf, type Failover, failoverSchema, serversSchema } from './api.ts'
 import type { HetznerFailoverIpConfig, HetznerFailoverIpTarget } from './schema.ts'
 
-type Binding = AdapterInput<HetznerFailoverIpConfig, HetznerFailoverIpTarget> & { readonly api: Api }
+type Input = AdapterInput<HetznerFailoverIpConfig, HetznerFailoverIpTarget>
 
 export function createHetznerFailoverIp(
-  input: AdapterInput<HetznerFailoverIpConfig, HetznerFailoverIpTarget>,
-  options: Pick<Options, 'callTimeoutMs'> & { readonly now?: () => number } = {},
+  input: Input,
+  { now, ...options }: Options & { readonly now?: () => number } = {},
 ): Adapter {
-  const { now = () => performance.now() } = options
-  const binding: Binding = { ...input, api: apiOf(input.config, now) }
-  const span = (signal: AbortSignal) => spanOf(signal, options.callTimeoutMs)
-  return {
-    capabilities: {
-      cas: 'none',
-      dryRun: false,
-      ipv6: true,
-      // Robot's users wait for three minutes before they call it a failure.
-      settleMs: 180_000,
-      // A request that is still on its way for as long as a network holds on to one, and then its switch.
-      maxInFlightMs: 215_000,
-      // It refuses another one until the switch has ended.
-      unsureMs: 120_000,
+  const { config, targets } = input
+  const adapter = {
+    api: apiOf(config, now),
+    // Robot's users wait for three minutes before they call it a failure. A switch takes one or two; another that is asked
+    // for meanwhile is refused, and counts.
+    can: { cas: 'none', ipv6: true, settleMs: 180_000, unsureMs: 120_000 } as const,
+    look: (calls: Calls) => read(calls, config),
+    seen: ({ server_ip, active_server_ip: active }: Failover) => {
+      const raw = { ip: config.ip, activeServerIp: active, orderedWith: server_ip ?? null }
+      const is = ({ serverIp }: HetznerFailoverIpTarget) => serverIp === active
+      return seenAt(targets, active === null ? null : { what: `server ${active}`, is }, { raw })
     },
-    observe: (signal) => observe(binding, span(signal)),
-    apply: (move, signal) => apply(binding, move, span(signal)),
-    preflight: (signal) => preflight(binding, () => span(signal)),
-    dispose: () => {},
+    move: (calls: Calls, target: HetznerFailoverIpTarget) => route(calls, config, target),
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-type Failover = {
-  readonly failover: {
-    readonly ip: string
-    readonly server_ip?: string | null | undefined
-    readonly active_server_ip: string | null
-  }
+function read(calls: Calls, { ip }: HetznerFailoverIpConfig): Promise<Value<Failover> | Failure> {
+  return calls.call({ method: 'GET', path: `/failover/${ip}` }, failoverSchema)
 }
 
-function read({ api, config }: Binding, span: Span): Promise<Value<Failover> | Failure> {
-  return call(api, { method: 'GET', path: `/failover/${config.ip}` }, failoverSchema, span)
+async function route(
+  calls: Calls,
+  { ip }: HetznerFailoverIpConfig,
+  { serverIp }: HetznerFailoverIpTarget,
+): Promise<Outcome> {
+  const body = asForm({ active_server_ip: serverIp })
+  const called = await calls.call({ method: 'POST', path: `/failover/${ip}`, body }, failoverSchema)
+  return called.kind === 'value' || called.code === 'FAILOVER_ALREADY_ROUTED' ? { kind: 'done' } : called
 }
 
-async function observe(binding: Binding, span: Span): Promise<Observation> {
-  const called = await read(binding, span)
-  if (called.kind !== 'value') return { kind: 'unknown', failure: called }
-  const { server_ip, active_server_ip: active } = called.value.failover
-  const raw = { ip: binding.config.ip, activeServerIp: active, orderedWith: server_ip ?? null }
-  const is = ({ serverIp }: HetznerFailoverIpTarget) => serverIp === active
-  return seenAt(binding.targets, active === null ? null : { what: `server ${active}`, is }, raw)
-}
-
-async function apply({ api, config, targets }: Binding, { node }: Move, span: Span): Promise<Outcome> {
-  const target = targetOf(targets, node)
-  if (target === undefined) return noTarget(node)
-  const body = asForm({ active_server_ip: target.serverIp })
-  const called = await call(api, { method: 'POST', path: `/failover/${config.ip}`, body }, failoverSchema, span)
-  if (called.kind === 'value') return { kind: 'done' }
-  return called.code === 'FAILOVER_ALREADY_ROUTED' ? { kind: 'done' } : called
-}
-
-async function preflight(binding: Binding, span: () => Span): Promise<readonly Finding[]> {
-  const { api, config, targets } = binding
-  const findings = [findingOf(`GET /failover/${config.ip}`, await read(binding, span()))]
-  const servers = await call(api, { method: 'GET', path: '/server' }, serversSchema, span())
+async function preflight(calls: Calls, { config, targets }: Input): Promise<readonly Finding[]> {
+  const findings = [findingOf(`GET /failover/${config.ip}`, await read(calls, config))]
+  const servers = await calls.call({ method: 'GET', path: '/server' }, serversSchema)
   for (const [node, { serverIp }] of Object.entries(targets)) {
     findings.push(
       findingOf(`GET /server has ${serverIp} (${node})`, servers, (list) => {
@@ -92,6 +70,5 @@ async function preflight(binding: Binding, span: () => Span): Promise<readonly F
       }),
     )
   }
-  const message = 'Robot can only be asked to do it'
-  return [...findings, { check: `POST /failover/${config.ip}`, result: 'untried', message }]
+  return [...findings, untried(`POST /failover/${config.ip}`, 'Robot can only be asked to do it')]
 }

@@ -1,21 +1,21 @@
 /** What of Hetzner Robot's web service is used, and what its refusals mean. */
 import { z } from 'zod'
-import type { Failure } from '../adapter.ts'
-import { type FailureKind, longestWaitMs } from '../failures.ts'
-import { type Api, refusalBy, saidIn } from '../rest/api.ts'
+import { longestWaitMs } from '../failures.ts'
+import { type Api, type Kinds, refusalBy, saidIn } from '../rest/api.ts'
 import { canonicalAddress } from '../rest/fields.ts'
-import { placeName, readSecret } from '../secret.ts'
+import { loginOf, wrongPassword } from './login.ts'
 import type { HetznerFailoverIpConfig } from './schema.ts'
 
 const address = z.string().transform((value) => canonicalAddress(value))
 
-export const failoverSchema = z.object({
-  failover: z.object({
-    ip: z.string(),
-    server_ip: z.string().nullish(),
-    active_server_ip: address.nullable(),
-  }),
+const placeSchema = z.object({
+  server_ip: z.string().nullish(),
+  active_server_ip: address.nullable(),
 })
+
+export type Failover = z.output<typeof placeSchema>
+
+export const failoverSchema = z.object({ failover: placeSchema }).transform(({ failover }) => failover)
 
 export const serversSchema = z.array(
   z.object({ server: z.object({ server_ip: address.nullish(), server_ipv6_net: address.nullish() }) }),
@@ -31,7 +31,7 @@ const errorSchema = z.object({
 })
 
 /** Whatever is not here goes by its status. */
-const kinds: Readonly<Record<string, FailureKind>> = {
+const kinds: Kinds = {
   RATE_LIMIT_EXCEEDED: 'throttled',
   // A switch is under way.
   FAILOVER_LOCKED: 'retry',
@@ -41,30 +41,14 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   FAILOVER_NOT_COMPLETE: 'unknown',
 }
 
-/** After three wrong passwords Robot refuses everybody who comes from the same address for so long, in milliseconds. */
-export const lockoutMs = 600_000
-
 /** `now`: milliseconds, by a clock that only goes forward. */
-export function apiOf({ endpoint, user, password }: HetznerFailoverIpConfig, now: () => number): Api {
-  let sent = ''
-  let refused: { readonly token: string; readonly at: number } | undefined
+export function apiOf(config: HetznerFailoverIpConfig, now: () => number = () => performance.now()): Api {
   return {
     provider: 'Hetzner Robot',
-    endpoint,
-    sign: async () => {
-      const secret = await readSecret(password)
-      if (secret.kind !== 'secret') return secret
-      const token = base64(`${user}:${secret.value}`)
-      // What was refused once is not tried again each minute, since that would lock out the correct one as well.
-      if (refused?.token === token && now() - refused.at < lockoutMs) return wrongPassword(user, placeName(password))
-      sent = token
-      return { kind: 'signed', headers: { authorization: `Basic ${token}` }, secrets: [secret.value, token] }
-    },
+    endpoint: config.endpoint,
+    sign: (_request, span) => loginOf(config, span, now),
     refusal: (answer) => {
-      if (answer.status === 401) {
-        refused = { token: sent, at: now() }
-        return wrongPassword(user, placeName(password))
-      }
+      if (answer.status === 401) return wrongPassword(config)
       const said = saidIn(answer, errorSchema)?.error
       if (said === undefined) return undefined
       const { code, message, max_request, interval } = said
@@ -73,15 +57,4 @@ export function apiOf({ endpoint, user, password }: HetznerFailoverIpConfig, now
       return refusalBy(kinds, answer, { code, message, afterMs })
     },
   }
-}
-
-function wrongPassword(user: string, place: string): Failure {
-  const message = `Robot refuses the user ${user} with the password in ${place}, which is not tried again for ten minutes \
-unless it changes: three failures lock this machine out`
-  return { kind: 'permanent', code: 'UNAUTHORIZED', message }
-}
-
-/** Of any text, by its UTF-8. */
-function base64(text: string): string {
-  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(''))
 }

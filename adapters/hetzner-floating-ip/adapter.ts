@@ -11,115 +11,73 @@
  *
  * What the token must allow: Read & Write in the project, which is the narrowest that there is.
  */
-import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { failure, noTarget } from '../failures.ts'
-import { type Options, outcomeOf, type Progress } from '../rest/accepted.ts'
-import { type Api, asJson, call, type Span, spanOf, type Value } from '../rest/api.ts'
-import { findingOf, seenAt, targetOf } from '../rest/places.ts'
-import { actionSchema, apiOf, floatingIpSchema, kinds, serverSchema } from './api.ts'
+import type { Adapter, AdapterInput, Failure, Finding } from '../adapter.ts'
+import { failure } from '../failures.ts'
+import type { Ended, Progress } from '../rest/accepted.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import { asJson, kindBy, type Value } from '../rest/api.ts'
+import { findingOf, seenAt, untried } from '../rest/places.ts'
+import { type Action, type Address, actionSchema, apiOf, floatingIpSchema, kinds, serverSchema } from './api.ts'
 import type { HetznerFloatingIpConfig, HetznerFloatingIpTarget } from './schema.ts'
 
-type Binding = AdapterInput<HetznerFloatingIpConfig, HetznerFloatingIpTarget> & {
-  readonly api: Api
-  readonly options: Options
-}
+type Input = AdapterInput<HetznerFloatingIpConfig, HetznerFloatingIpTarget>
 
-export function createHetznerFloatingIp(
-  input: AdapterInput<HetznerFloatingIpConfig, HetznerFloatingIpTarget>,
-  options: Options = {},
-): Adapter {
-  const binding: Binding = { ...input, api: apiOf(input.config), options }
-  const span = (signal: AbortSignal) => spanOf(signal, options.callTimeoutMs)
-  return {
-    capabilities: {
-      cas: 'none',
-      dryRun: false,
-      ipv6: true,
-      // No bound is documented. Actions take seconds, and wait for others of the same server before that.
-      settleMs: 30_000,
-      // A request that is still on its way for as long as a network holds on to one, and then its action.
-      maxInFlightMs: 65_000,
+export function createHetznerFloatingIp(input: Input, options?: Options): Adapter {
+  const { config, targets } = input
+  const adapter = {
+    api: apiOf(config),
+    // No bound is documented. Actions take seconds, and wait for others of the same server before that.
+    can: { cas: 'none', ipv6: true, settleMs: 30_000, unsureMs: 10_000 } as const,
+    look: (calls: Calls) => read(calls, config),
+    seen: ({ ip, server }: Address) => {
+      const raw = { id: String(config.floatingIpId), ip, server: server === null ? null : String(server) }
+      const is = ({ serverId }: HetznerFloatingIpTarget) => serverId === server
+      return seenAt(targets, server === null ? null : { what: `server ${server}`, is }, { raw })
     },
-    observe: (signal) => observe(binding, span(signal)),
-    apply: (move, signal) => apply(binding, move, span(signal)),
-    preflight: (signal) => preflight(binding, signal),
-    dispose: () => {},
+    move: (calls: Calls, target: HetznerFloatingIpTarget) => assign(calls, config, target),
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-type Address = {
-  readonly ip: string
-  readonly server: number | null
-  readonly blocked?: boolean | undefined
-  readonly home_location?: { readonly network_zone: string } | undefined
+function read(calls: Calls, { floatingIpId }: HetznerFloatingIpConfig): Promise<Value<Address> | Failure> {
+  return calls.call({ method: 'GET', path: `/floating_ips/${floatingIpId}` }, floatingIpSchema)
 }
 
-async function read({ api, config }: Binding, span: Span): Promise<Value<Address> | Failure> {
-  const path = `/floating_ips/${config.floatingIpId}`
-  const called = await call(api, { method: 'GET', path }, floatingIpSchema, span)
-  return called.kind === 'value' ? { kind: 'value', value: called.value.floating_ip } : called
+async function assign(
+  calls: Calls,
+  { floatingIpId }: HetznerFloatingIpConfig,
+  { serverId }: HetznerFloatingIpTarget,
+): Promise<Ended> {
+  const path = `/floating_ips/${floatingIpId}/actions/assign`
+  const sent = await calls.call({ method: 'POST', path, body: asJson({ server: serverId }) }, actionSchema)
+  if (sent.kind !== 'value') return sent
+  const action = `/actions/${sent.value.id}`
+  return calls.follow(sent.value, { look: () => calls.call({ method: 'GET', path: action }, actionSchema), progress })
 }
 
-async function observe(binding: Binding, span: Span): Promise<Observation> {
-  const called = await read(binding, span)
-  if (called.kind !== 'value') return { kind: 'unknown', failure: called }
-  const { ip, server } = called.value
-  const raw = { id: String(binding.config.floatingIpId), ip, server: server === null ? null : String(server) }
-  const at = server === null ? null : { what: `server ${server}`, is: isServer(server) }
-  return seenAt(binding.targets, at, raw)
-}
-
-function isServer(server: number): (target: HetznerFloatingIpTarget) => boolean {
-  return ({ serverId }) => serverId === server
-}
-
-async function apply({ api, config, targets, options }: Binding, { node }: Move, span: Span): Promise<Outcome> {
-  const target = targetOf(targets, node)
-  if (target === undefined) return noTarget(node)
-  const path = `/floating_ips/${config.floatingIpId}/actions/assign`
-  const called = await call(
-    api,
-    { method: 'POST', path, body: asJson({ server: target.serverId }) },
-    actionSchema,
-    span,
-  )
-  if (called.kind !== 'value') return called
-  const { id } = called.value.action
-  const look = async () => {
-    return progressOf(await call(api, { method: 'GET', path: `/actions/${id}` }, actionSchema, span))
-  }
-  return outcomeOf(progressOf(called), look, { span, pause: options.pause })
-}
-
-function progressOf(
-  called: Value<{ action: { status: string; error?: Said | null | undefined } }> | Failure,
-): Progress {
-  if (called.kind !== 'value') return { kind: 'unclear' }
-  const { status, error } = called.value.action
+function progress({ status, error }: Action): Progress {
   if (status === 'running') return { kind: 'running' }
   if (status === 'success') return { kind: 'done' }
   const { code, message } = error ?? { code: 'action_failed', message: 'the action failed, and does not say why' }
-  return failure(Object.hasOwn(kinds, code) ? kinds[code]! : 'retry', code, message)
+  return failure(kindBy(kinds, code) ?? 'retry', code, message)
 }
 
-type Said = { readonly code: string; readonly message: string }
-
-async function preflight(binding: Binding, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { api, config, targets, options } = binding
-  const address = await read(binding, spanOf(signal, options.callTimeoutMs))
+async function preflight(calls: Calls, { config, targets }: Input): Promise<readonly Finding[]> {
+  const { floatingIpId } = config
+  const address = await read(calls, config)
   const zone = address.kind === 'value' ? address.value.home_location?.network_zone : undefined
   const findings = [
-    findingOf(`GET floating_ips/${config.floatingIpId}`, address, ({ ip, blocked }) => {
+    findingOf(`GET floating_ips/${floatingIpId}`, address, ({ ip, blocked }) => {
       return blocked === true ? `${ip} is blocked by Hetzner: write to their support` : null
     }),
   ]
   for (const [node, { serverId }] of Object.entries(targets)) {
-    const span = spanOf(signal, options.callTimeoutMs)
-    const server = await call(api, { method: 'GET', path: `/servers/${serverId}` }, serverSchema, span)
+    const server = await calls.call({ method: 'GET', path: `/servers/${serverId}` }, serverSchema)
     findings.push(findingOf(`GET servers/${serverId} (${node})`, server, (found) => elsewhere(zone, found.zone)))
   }
-  const message = 'a token that may only read shows it at the first move: it must be one with Read & Write'
-  return [...findings, { check: `POST floating_ips/${config.floatingIpId}/actions/assign`, result: 'untried', message }]
+  const why = 'a token that may only read shows it at the first move: it must be one with Read & Write'
+  return [...findings, untried(`POST floating_ips/${floatingIpId}/actions/assign`, why)]
 }
 
 function elsewhere(zone: string | undefined, own: string | null): string | null {

@@ -12,81 +12,64 @@
  *
  * What the consumer key must allow: GET /ip/{block}, GET and POST /ip/{block}/move, GET /ip/{block}/task/*.
  */
-import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome } from '../adapter.ts'
-import { noTarget } from '../failures.ts'
-import { type Options, outcomeOf, type Progress } from '../rest/accepted.ts'
-import { type Api, asJson, call, type Span, spanOf, type Value } from '../rest/api.ts'
-import { findingOf, seenAt, targetOf } from '../rest/places.ts'
-import { apiOf, destinationsSchema, ipSchema, taskSchema } from './api.ts'
+import type { Adapter, AdapterInput, Failure, Finding } from '../adapter.ts'
+import type { Ended, Progress } from '../rest/accepted.ts'
+import { type Calls, createRestAdapter, type Options } from '../rest/adapter.ts'
+import { asJson, type Value } from '../rest/api.ts'
+import { findingOf, seenAt, untried } from '../rest/places.ts'
+import { apiOf, destinationsSchema, type Ip, ipSchema, type Task, taskSchema } from './api.ts'
 import type { OvhIpConfig, OvhIpTarget } from './schema.ts'
 
-type Binding = AdapterInput<OvhIpConfig, OvhIpTarget> & {
-  readonly api: Api
-  readonly path: string
-  readonly options: Options
-}
+type Input = AdapterInput<OvhIpConfig, OvhIpTarget>
 
-export function createOvhIp(
-  input: AdapterInput<OvhIpConfig, OvhIpTarget>,
-  options: Options & { readonly now?: () => Date } = {},
-): Adapter {
-  const { now = () => new Date() } = options
-  // A block is one part of a path, and is signed as it is sent.
-  const path = `/ip/${encodeURIComponent(input.config.ip)}`
-  const binding: Binding = { ...input, api: apiOf(input.config, now), path, options }
-  const span = (signal: AbortSignal) => spanOf(signal, options.callTimeoutMs)
-  return {
-    capabilities: {
-      cas: 'none',
-      dryRun: false,
-      ipv6: false,
-      // No bound is documented; a task is carried out within minutes.
-      settleMs: 300_000,
-      // A request that is still on its way for as long as a network holds on to one, and then its task.
-      maxInFlightMs: 335_000,
-      // It refuses another one until the task has ended.
-      unsureMs: 180_000,
+export function createOvhIp(input: Input, { now, ...options }: Options & { readonly now?: () => Date } = {}): Adapter {
+  const { config, targets } = input
+  const adapter = {
+    api: apiOf(config, now),
+    // No bound is documented; a task is carried out within minutes, and most within three.
+    can: { cas: 'none', ipv6: false, settleMs: 300_000, unsureMs: 180_000 } as const,
+    look: (calls: Calls) => read(calls, config),
+    seen: ({ routedTo, type }: Ip) => {
+      const name = routedTo?.serviceName ?? null
+      const raw = { ip: config.ip, routedTo: name, type: type ?? null }
+      const is = ({ service }: OvhIpTarget) => service === name
+      return seenAt(targets, name === null ? null : { what: name, is }, { raw })
     },
-    observe: (signal) => observe(binding, span(signal)),
-    apply: (move, signal) => apply(binding, move, span(signal)),
-    preflight: (signal) => preflight(binding, () => span(signal)),
-    dispose: () => {},
+    move: (calls: Calls, target: OvhIpTarget) => move(calls, config, target),
+    try: (calls: Calls) => preflight(calls, input),
   }
+  return createRestAdapter(input, adapter, options)
 }
 
-async function observe({ api, path, config, targets }: Binding, span: Span): Promise<Observation> {
-  const called = await call(api, { method: 'GET', path }, ipSchema, span)
-  if (called.kind !== 'value') return { kind: 'unknown', failure: called }
-  const name = called.value.routedTo?.serviceName ?? null
-  const raw = { ip: config.ip, routedTo: name, type: called.value.type ?? null }
-  return seenAt(targets, name === null ? null : { what: name, is: ({ service }) => service === name }, raw)
+/** A block is one part of a path, and is signed as it is sent. */
+function pathOf({ ip }: OvhIpConfig): string {
+  return `/ip/${encodeURIComponent(ip)}`
 }
 
-async function apply({ api, path, targets, options }: Binding, { node }: Move, span: Span): Promise<Outcome> {
-  const target = targetOf(targets, node)
-  if (target === undefined) return noTarget(node)
-  const request = { method: 'POST' as const, path: `${path}/move`, body: asJson({ to: target.service }) }
-  const called = await call(api, request, taskSchema, span)
-  if (called.kind !== 'value') return called
-  const task = `${path}/task/${called.value.taskId}`
-  const look = async () => progressOf(await call(api, { method: 'GET', path: task }, taskSchema, span))
-  return outcomeOf(progressOf(called), look, { span, pause: options.pause })
+function read(calls: Calls, config: OvhIpConfig): Promise<Value<Ip> | Failure> {
+  return calls.call({ method: 'GET', path: pathOf(config) }, ipSchema)
 }
 
-type Task = { readonly status: string; readonly comment?: string | null | undefined }
+async function move(calls: Calls, config: OvhIpConfig, { service }: OvhIpTarget): Promise<Ended> {
+  const path = pathOf(config)
+  const body = asJson({ to: service })
+  const sent = await calls.call({ method: 'POST', path: `${path}/move`, body }, taskSchema)
+  if (sent.kind !== 'value') return sent
+  const task = `${path}/task/${sent.value.taskId}`
+  return calls.follow(sent.value, { look: () => calls.call({ method: 'GET', path: task }, taskSchema), progress })
+}
 
-function progressOf(called: Value<Task> | Failure): Progress {
-  if (called.kind !== 'value') return { kind: 'unclear' }
-  const { status, comment } = called.value
+function progress({ status, comment }: Task): Progress {
   if (status === 'done') return { kind: 'done' }
   if (status === 'init' || status === 'todo' || status === 'doing') return { kind: 'running' }
   const message = comment ?? 'the task failed, and does not say why'
   return { kind: status === 'customerError' ? 'permanent' : 'retry', code: status, message }
 }
 
-async function preflight({ api, path, targets }: Binding, span: () => Span): Promise<readonly Finding[]> {
-  const place = await call(api, { method: 'GET', path }, ipSchema, span())
-  const destinations = await call(api, { method: 'GET', path: `${path}/move` }, destinationsSchema, span())
+async function preflight(calls: Calls, { config, targets }: Input): Promise<readonly Finding[]> {
+  const path = pathOf(config)
+  const place = await read(calls, config)
+  const destinations = await calls.call({ method: 'GET', path: `${path}/move` }, destinationsSchema)
   const here = place.kind === 'value' ? place.value.routedTo?.serviceName : undefined
   const findings = Object.entries(targets).map(([node, { service }]) =>
     findingOf(`GET ${path}/move has ${service} (${node})`, destinations, (kinds) => {
@@ -95,6 +78,6 @@ async function preflight({ api, path, targets }: Binding, span: () => Span): Pro
       return 'the IP cannot be moved there: is the service of the same account, and in a region that the IP may be in?'
     }),
   )
-  const message = 'OVHcloud can only be asked to do it: the consumer key needs the right to it'
-  return [findingOf(`GET ${path}`, place), ...findings, { check: `POST ${path}/move`, result: 'untried', message }]
+  const why = 'OVHcloud can only be asked to do it: the consumer key needs the right to it'
+  return [findingOf(`GET ${path}`, place), ...findings, untried(`POST ${path}/move`, why)]
 }

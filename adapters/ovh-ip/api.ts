@@ -7,9 +7,9 @@
  */
 import { z } from 'zod'
 import type { Failure } from '../adapter.ts'
-import { type FailureKind, kindOfStatus, strangeAnswer } from '../failures.ts'
+import { strangeAnswer } from '../failures.ts'
 import { ask } from '../http.ts'
-import { type Api, leftOf, type Request, refusalBy, type Span, saidIn } from '../rest/api.ts'
+import { type Api, type Kinds, leftOf, type Request, refusalBy, type Span, saidIn } from '../rest/api.ts'
 import { readSecret } from '../secret.ts'
 import type { OvhIpConfig } from './schema.ts'
 
@@ -19,11 +19,15 @@ export const ipSchema = z.object({
   routedTo: z.object({ serviceName: z.string().nullish() }).nullish(),
 })
 
+export type Ip = z.output<typeof ipSchema>
+
 export const taskSchema = z.object({
   taskId: z.int(),
   status: z.enum(['init', 'todo', 'doing', 'done', 'cancelled', 'customerError', 'ovhError']),
   comment: z.string().nullish(),
 })
+
+export type Task = z.output<typeof taskSchema>
 
 /** Where an IP may be moved to, by kinds of service. */
 export const destinationsSchema = z.record(z.string(), z.array(z.object({ service: z.string() })).nullish())
@@ -31,7 +35,7 @@ export const destinationsSchema = z.record(z.string(), z.array(z.object({ servic
 const errorSchema = z.object({ message: z.string(), errorCode: z.string().optional(), class: z.string().optional() })
 
 /** Whatever is not here goes by its status. */
-const kinds: Readonly<Record<string, FailureKind>> = {
+const kinds: Kinds = {
   QUERY_TIME_OUT: 'retry',
   // A task of the same IP is under way.
   'Client::Conflict': 'retry',
@@ -40,7 +44,7 @@ const kinds: Readonly<Record<string, FailureKind>> = {
 const timeSchema = z.int().positive()
 
 /** `now`: this machine's wall clock. */
-export function apiOf(config: OvhIpConfig, now: () => Date): Api {
+export function apiOf(config: OvhIpConfig, now: () => Date = () => new Date()): Api {
   const { endpoint, applicationKey } = config
   /** How far their clock is ahead of ours, in seconds. */
   let delta: number | undefined
@@ -87,10 +91,7 @@ async function theirTime(endpoint: string, span: Span): Promise<number | Failure
   const answer = await ask(request, span.signal)
   if (answer.kind !== 'answered') return answer
   const time = answer.status === 200 ? saidIn(answer, timeSchema) : undefined
-  if (time !== undefined) return time
-  // Nothing was asked for yet, so that nothing may have happened.
-  const failed = strangeAnswer('OVHcloud', answer.status, answer.retryAfterMs)
-  return kindOfStatus(answer.status) === 'unknown' ? { ...failed, kind: 'retry' } : failed
+  return time ?? strangeAnswer('OVHcloud', answer.status, answer.retryAfterMs)
 }
 
 type Keys = { readonly secret: string; readonly key: string; readonly time: number }

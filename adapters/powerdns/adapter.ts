@@ -17,6 +17,7 @@ import { epochRecordName } from '../dns/epoch-record.ts'
 import { failure, noTarget, strangeAnswer } from '../failures.ts'
 import { type Answer, type Ask, ask, callMs, jsonOf } from '../http.ts'
 import { placeName, readSecret } from '../secret.ts'
+import { targetOf } from '../targets.ts'
 import { failureOf } from './errors.ts'
 import type { PowerDnsConfig, PowerDnsTarget } from './schema.ts'
 import { blockIn, moveOf, observationOf, zoneSchema } from './zone.ts'
@@ -65,7 +66,7 @@ async function observe(binding: Binding, signal: AbortSignal): Promise<Observati
 
 async function apply(binding: Binding, { node, epoch, token }: Move, signal: AbortSignal): Promise<Outcome> {
   const { config, targets } = binding
-  const target = Object.hasOwn(targets, node) ? targets[node] : undefined
+  const target = targetOf(targets, node)
   if (target === undefined) return noTarget(node)
   const blocked = blockIn(token)
   if (blocked !== null) return failure('permanent', 'NotSimple', blocked)

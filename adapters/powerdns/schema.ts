@@ -1,7 +1,7 @@
 /** What a `powerdns` binding is configured with. */
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
-import { dnsNameSchema, isWithin } from '../dns/names.ts'
+import { dnsNameSchema, isWithin, zoneNameSchema } from '../dns/names.ts'
 import { dnsTargetSchema } from '../dns/records.ts'
 import { placeName, secretSchema } from '../secret.ts'
 import { plainUrl } from '../url.ts'
@@ -17,7 +17,7 @@ const configSchema = z
       .regex(/^[A-Za-z0-9_.-]+$/, 'a server id is like localhost')
       .default('localhost')
       .describe('the server, as the API names it'),
-    zone: dnsNameSchema.describe('the zone that the name lies in'),
+    zone: zoneNameSchema.describe('the zone that the name lies in'),
     name: dnsNameSchema.describe('the name that moves: vip.example.com or *.vip.example.com'),
     ttl: z
       .int()

@@ -20,6 +20,7 @@ export const zoneSchema = z.object({
     z.object({
       name: z.string(),
       type: z.string(),
+      ttl: z.number().optional(),
       records: z.array(z.object({ content: z.string(), disabled: z.boolean().default(false) })),
     }),
   ),
@@ -57,7 +58,9 @@ export function observationOf(
   const known = epochs.filter((epoch) => epoch !== null)
   const newest = known.toSorted((one, other) => other.epoch - one.epoch)[0]
   const blocked = blockOf(config, { types: here.map(({ type }) => type), isOurs: known.length === epochs.length })
-  const lines = here.map(({ type, values }) => `${type} ${values.toSorted().join(' ')}`).toSorted()
+  // Resolvers keep it for longer than they should, or ask too often: what somebody has set there is put right, too.
+  const hasTtl = here.every(({ ttl = config.ttl }) => ttl === config.ttl)
+  const lines = here.map((set) => lineOf(set, config)).toSorted()
   const token = JSON.stringify({ records: [...lines, ...texts.toSorted()], blocked })
   const raw: Raw = { records: lines.join(', ') || null, epochRecord: texts.join(' ') || null }
   const shared = { token, raw, ...(newest === undefined ? {} : { epochSeen: newest.epoch }) }
@@ -65,18 +68,22 @@ export function observationOf(
   if (here.length === 0) return { kind: 'none', ...shared }
   const sets = here.flatMap(({ type, values }): RecordSet[] => (isRecordType(type) ? [{ type, values }] : []))
   const fitting = Object.keys(targets).filter((node) => sameRecords(recordSetsOf(targets[node]!), sets))
-  const node = fitting.find((each) => each === newest?.owner) ?? fitting[0]
+  const node = hasTtl ? (fitting.find((each) => each === newest?.owner) ?? fitting[0]) : undefined
   return node === undefined ? { kind: 'foreign', what: lines.join(', '), ...shared } : { kind: 'node', node, ...shared }
 }
 
+type Served = { readonly type: string; readonly ttl: number | undefined; readonly values: readonly string[] }
+
+function lineOf({ type, ttl, values }: Served, config: PowerDnsConfig): string {
+  const line = `${type} ${values.toSorted().join(' ')}`
+  return ttl === undefined || ttl === config.ttl ? line : `${line} (TTL ${ttl})`
+}
+
 /** What is answered to the world: a disabled record is there for nobody. */
-function served({
-  type,
-  records,
-}: Sets[number]): readonly { readonly type: string; readonly values: readonly string[] }[] {
+function served({ type, ttl, records }: Sets[number]): readonly Served[] {
   const contents = records.filter(({ disabled }) => !disabled).map(({ content }) => content)
   const values = isRecordType(type) ? contents.map((content) => canonicalValue(type, content)) : contents
-  return values.length === 0 ? [] : [{ type, values }]
+  return values.length === 0 ? [] : [{ type, ttl, values }]
 }
 
 const isRecordType = (type: string): type is RecordType => (recordTypes as readonly string[]).includes(type)

@@ -3,39 +3,47 @@
  *
  *   it failed       as the provider says why: nothing has changed
  *   it is finished  done
- *   anything else   done as well, as far as one can say: it was accepted. Looks show what became of it, and until the
- *                   settle time has passed nothing is written again
+ *   anything else   unclear: there was no time left, or it could not be asked. It was accepted all the same, so for a
+ *                   move that is done, as far as one can say: looks show what became of it, and until the settle time
+ *                   has passed nothing is written again
  */
-import type { Outcome } from '../adapter.ts'
+import type { Failure, Outcome } from '../adapter.ts'
 import { givenUp } from '../failures.ts'
-import { type Pause, pauseFor } from '../pause.ts'
-import { leftOf, type Span } from './api.ts'
+import type { Pause } from '../pause.ts'
+import { leftOf, type Span, type Value } from './api.ts'
 
-/** `unclear`: the provider could not be asked. */
-export type Progress = { readonly kind: 'running' } | { readonly kind: 'unclear' } | Outcome
+/** `afterMs`: when the provider wants to be asked again. */
+export type Progress = { readonly kind: 'running'; readonly afterMs?: number | undefined } | Outcome
 
-/** What an adapter may be made with besides its configuration. Defaults: `callMs`, and a pause that lasts. */
-export type Options = { readonly callTimeoutMs?: number; readonly pause?: Pause }
+export type Ended = { readonly kind: 'unclear' } | Outcome
+
+/** How a job of the provider's is followed: how it is asked about, and what it says. */
+export type Following<Job> = {
+  look(): Promise<Value<Job> | Failure>
+  progress(job: Job): Progress
+}
 
 /** Between two questions, in milliseconds; the last one goes on. */
 const pauses = [250, 500, 1_000] as const
 /** What a question may take, in milliseconds: with less left, none is asked. */
 const questionMs = 1_000
 
-/** The end of a write that is at `first`: asks by `look` until it is no longer running, or there is no time left. */
-export async function outcomeOf(
-  first: Progress,
-  look: () => Promise<Progress>,
-  { span, pause = pauseFor }: { readonly span: Span; readonly pause?: Pause | undefined },
-): Promise<Outcome> {
-  let progress = first
-  for (let asked = 0; progress.kind === 'running'; asked++) {
-    const ms = pauses[Math.min(asked, pauses.length - 1)]!
-    if (leftOf(span) < ms + questionMs) return { kind: 'done' }
+/** The end of a write that is at `first`: asks until it is no longer running, or there is no time left. */
+export async function endOf<Job>(
+  first: Job,
+  { look, progress }: Following<Job>,
+  { span, pause }: { readonly span: Span; readonly pause: Pause },
+): Promise<Ended> {
+  let now = progress(first)
+  for (let asked = 0; now.kind === 'running'; asked++) {
+    const ms = now.afterMs ?? pauses[Math.min(asked, pauses.length - 1)]!
+    if (leftOf(span) < ms + questionMs) return { kind: 'unclear' }
     await pause(ms, span.signal)
     if (span.signal.aborted) return givenUp
-    progress = await look()
+    const looked = await look()
     if (span.signal.aborted) return givenUp
+    if (looked.kind !== 'value') return { kind: 'unclear' }
+    now = progress(looked.value)
   }
-  return progress.kind === 'unclear' ? { kind: 'done' } : progress
+  return now
 }

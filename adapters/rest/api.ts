@@ -1,10 +1,10 @@
 /**
- * A provider's JSON API as an adapter of few lines needs it: who asks, what an answer must be, what a refusal means,
- * and one deadline for all the calls of one look or one move.
+ * A provider's JSON API: who asks, what an answer must be, what a refusal means, and one deadline for all the calls of
+ * one look or one move.
  */
 import type { z } from 'zod'
 import type { Failure } from '../adapter.ts'
-import { failure, harmless, kindOfStatus, strangeAnswer, timedOut } from '../failures.ts'
+import { type FailureKind, failure, harmless, kindOfStatus, strangeAnswer, timedOut } from '../failures.ts'
 import { type Answer, ask, callMs, jsonOf } from '../http.ts'
 
 export type Request = {
@@ -19,6 +19,8 @@ export type Signed = {
   readonly kind: 'signed'
   readonly headers: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
+  /** Told the answer's status, or that there was none. True: signed anew, the request is worth sending once more. */
+  answered?(status: number | undefined): boolean
 }
 
 export type Api = {
@@ -48,31 +50,53 @@ export function leftOf({ until }: Span): number {
   return Math.max(0, Math.floor(until - performance.now()))
 }
 
-/** One request, made once, and its answer as `schema` has it. */
+/** What a request carries. Where that cannot be had nothing is sent, so that nothing can have happened. */
+export async function sign(api: Api, request: Request, span: Span): Promise<Signed | Failure> {
+  const signed = await api.sign(request, span)
+  return signed.kind === 'unknown' && !span.signal.aborted ? { ...signed, kind: 'retry' } : signed
+}
+
+/** One request, and its answer where that is a success. */
+export async function answerTo(api: Api, request: Request, span: Span, isFirst = true): Promise<Answer | Failure> {
+  const signed = await sign(api, request, span)
+  if (signed.kind !== 'signed') return signed
+  const answer = await send(api, request, signed, span)
+  const status = answer.kind === 'answered' ? answer.status : undefined
+  const isWorthAnother = signed.answered?.(status) ?? false
+  if (answer.kind !== 'answered' || (answer.status >= 200 && answer.status < 300)) return answer
+  // What was refused for whose it is had no effect, so that sending it again is safe.
+  if (isWorthAnother && isFirst) return answerTo(api, request, span, false)
+  const refused = api.refusal(answer)
+  if (refused === undefined) return strangeAnswer(api.provider, answer.status, answer.retryAfterMs)
+  return withheld(refused, signed.secrets)
+}
+
+function send(api: Api, { method, path, body }: Request, signed: Signed, span: Span): Promise<Answer | Failure> {
+  const timeoutMs = leftOf(span)
+  if (timeoutMs === 0) return Promise.resolve(timedOut(span.timeoutMs))
+  const headers = {
+    accept: 'application/json',
+    ...(body === undefined ? {} : { 'content-type': body.type }),
+    ...signed.headers,
+  }
+  const asked = { method, url: `${api.endpoint}${path}`, headers, secrets: signed.secrets, timeoutMs }
+  return ask(body === undefined ? asked : { ...asked, body: body.text }, span.signal)
+}
+
+/** One request, and its answer as `schema` has it. */
 export async function call<Schema extends z.ZodType>(
   api: Api,
   request: Request,
   schema: Schema,
   span: Span,
 ): Promise<Value<z.output<Schema>> | Failure> {
-  const signed = await api.sign(request, span)
-  if (signed.kind !== 'signed') return signed
-  const timeoutMs = leftOf(span)
-  if (timeoutMs === 0) return timedOut(span.timeoutMs)
-  const { method, path, body } = request
-  const { secrets } = signed
-  const headers = {
-    accept: 'application/json',
-    ...(body === undefined ? {} : { 'content-type': body.type }),
-    ...signed.headers,
-  }
-  const asked = { method, url: `${api.endpoint}${path}`, headers, secrets, timeoutMs }
-  const answer = await ask(body === undefined ? asked : { ...asked, body: body.text }, span.signal)
-  if (answer.kind !== 'answered') return answer
-  if (answer.status >= 200 && answer.status < 300) return jsonOf(answer, schema, api.provider)
-  const refused = api.refusal(answer)
-  if (refused === undefined) return strangeAnswer(api.provider, answer.status, answer.retryAfterMs)
-  return { ...refused, code: harmless(refused.code, secrets), message: harmless(refused.message, secrets) }
+  const answer = await answerTo(api, request, span)
+  return answer.kind === 'answered' ? jsonOf(answer, schema, api.provider) : answer
+}
+
+/** The provider's words, without anything that nobody may quote. */
+export function withheld<F extends Failure>(failed: F, secrets: readonly string[]): F {
+  return { ...failed, code: harmless(failed.code, secrets), message: harmless(failed.message, secrets) }
 }
 
 export function asJson(value: object): NonNullable<Request['body']> {
@@ -83,14 +107,21 @@ export function asForm(fields: Readonly<Record<string, string>>): NonNullable<Re
   return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(fields).toString() }
 }
 
-/** A refusal by the provider's own `code`: as `table` has it, or else by the status. */
+/** What each of a provider's own codes means. Whatever is not in it goes by the status. */
+export type Kinds = Readonly<Record<string, FailureKind>>
+
+/** A refusal by the provider's own `code`: as `kinds` has it, or else by the status. */
 export function refusalBy(
-  table: Readonly<Record<string, Failure['kind']>>,
+  kinds: Kinds,
   { status, retryAfterMs }: Answer,
   said: { readonly code: string; readonly message: string; readonly afterMs?: number | undefined },
 ): Failure {
-  const known = Object.hasOwn(table, said.code) ? table[said.code] : undefined
-  return failure(known ?? kindOfStatus(status), said.code, said.message, retryAfterMs ?? said.afterMs)
+  const kind = kindBy(kinds, said.code) ?? kindBy(kinds, `HTTP ${status}`) ?? kindOfStatus(status)
+  return failure(kind, said.code, said.message, retryAfterMs ?? said.afterMs)
+}
+
+export function kindBy(kinds: Kinds, code: string): FailureKind | undefined {
+  return Object.hasOwn(kinds, code) ? kinds[code] : undefined
 }
 
 /** What an answer that is not 2xx says by `schema`; undefined where it says something else, or is no JSON. */
@@ -100,9 +131,4 @@ export function saidIn<Schema extends z.ZodType>({ text }: Answer, schema: Schem
   } catch {
     return undefined
   }
-}
-
-/** A token that is sent as it is (RFC 6750). */
-export function bearer(token: string): Signed {
-  return { kind: 'signed', headers: { authorization: `Bearer ${token}` }, secrets: [token] }
 }

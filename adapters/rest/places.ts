@@ -1,23 +1,15 @@
 /** Where a resource is, in the words of a binding's targets; and what preflight found out about them. */
-import type { Failure, Finding, Observation, Raw } from '../adapter.ts'
+import type { Failure, Finding, Observation, Raw, Token } from '../adapter.ts'
 import type { Value } from './api.ts'
-
-export type Targets<Target> = Readonly<Record<string, Target>>
-
-/** Undefined: there is no such node, also when every object has something of that name. */
-export function targetOf<Target>(targets: Targets<Target>, node: string): Target | undefined {
-  return Object.hasOwn(targets, node) ? targets[node] : undefined
-}
 
 /** A resource that is at the target that `is` it, at something else called `what`, or at nothing: null. */
 export function seenAt<Target>(
-  targets: Targets<Target>,
+  targets: Readonly<Record<string, Target>>,
   at: { readonly what: string; readonly is: (target: Target) => boolean } | null,
-  raw: Raw,
+  { raw, token = at?.what ?? null }: { readonly raw: Raw; readonly token?: Token },
 ): Observation {
-  if (at === null) return { kind: 'none', token: null, raw }
+  if (at === null) return { kind: 'none', token, raw }
   const node = Object.entries(targets).find(([, target]) => at.is(target))?.[0]
-  const token = at.what
   return node === undefined ? { kind: 'foreign', what: at.what, token, raw } : { kind: 'node', node, token, raw }
 }
 
@@ -33,4 +25,9 @@ export function findingOf<T>(
   }
   const message = objection(called.value)
   return { check, result: message === null ? 'passed' : 'failed', message }
+}
+
+/** `why`: the provider has no way to try it without doing it. */
+export function untried(check: string, why: string): Finding {
+  return { check, result: 'untried', message: why }
 }

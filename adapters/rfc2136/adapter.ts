@@ -17,6 +17,7 @@ import { isWithin } from '../dns/names.ts'
 import { failure, noTarget } from '../failures.ts'
 import { callMs } from '../http.ts'
 import { placeName, readSecret } from '../secret.ts'
+import { targetOf } from '../targets.ts'
 import { failureOfAnswer } from './errors.ts'
 import { classes, type Decoded, decodeMessage, encodeMessage, opcodes, type ResourceRecord, types } from './message.ts'
 import type { Rfc2136Config, Rfc2136Target } from './schema.ts'
@@ -133,7 +134,7 @@ async function observe(binding: Binding, signal: AbortSignal): Promise<Observati
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { config, targets } = binding
-  const target = Object.hasOwn(targets, move.node) ? targets[move.node] : undefined
+  const target = targetOf(targets, move.node)
   if (target === undefined) return noTarget(move.node)
   const seen = move.token === null ? nothingSeen : parseToken(move.token)
   if (seen === null) return failure('conflict', 'StrangeToken', 'the token is none of this adapter')

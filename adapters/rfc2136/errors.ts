@@ -23,7 +23,10 @@ const byCode: Readonly<Record<number, Row>> = {
 /** RFC 8945 section 5.3. */
 const bySignature: Readonly<Record<number, readonly [code: string, message: string]>> = {
   16: ['BADSIG', 'the server finds the signature wrong: is it the same secret on both sides?'],
-  17: ['BADKEY', 'the server does not know the key: its name and algorithm must be the same on both sides'],
+  17: [
+    'BADKEY',
+    'the server does not know the key by this name and algorithm, or (Knot) does not let it update the name',
+  ],
   18: ['BADTIME', 'the server finds the signature too old or too new'],
 }
 

@@ -148,16 +148,16 @@ function nameAt(view: DataView, start: number): { readonly name: string; readonl
   }
 }
 
-/** The text of a TXT record: its strings, one after another. Null when it is none. */
+/** The text of a TXT record; of several strings, which ours never has, with the quotes between them. Null when it is none. */
 export function textOf(data: Uint8Array): string | null {
-  let text = ''
+  const texts: string[] = []
   for (let at = 0; at < data.length; ) {
     const length = data[at]!
     if (at + 1 + length > data.length) return null
-    text += new TextDecoder('latin1').decode(data.subarray(at + 1, at + 1 + length))
+    texts.push(new TextDecoder('latin1').decode(data.subarray(at + 1, at + 1 + length)))
     at += 1 + length
   }
-  return text
+  return texts.join('" "')
 }
 
 /** One string of up to 255 characters. */

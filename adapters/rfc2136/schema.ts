@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { AdapterSchema } from '../adapter.ts'
 import { epochRecordName } from '../dns/epoch-record.ts'
-import { dnsNameSchema } from '../dns/names.ts'
+import { dnsNameSchema, zoneNameSchema } from '../dns/names.ts'
 import { secretSchema } from '../secret.ts'
 
 const configSchema = z.strictObject({
@@ -18,7 +18,7 @@ const configSchema = z.strictObject({
     )
     .describe("the zone's primary server, and its port if it is not 53"),
   name: dnsNameSchema.describe('the name that moves: vip.example.com'),
-  zone: dnsNameSchema.optional().describe('the zone it lies in; default: what the server itself says'),
+  zone: zoneNameSchema.optional().describe('the zone it lies in; default: what the server itself says'),
   ttl: z
     .int()
     .min(1)

@@ -65,11 +65,15 @@ export function observationOf([a, aaaa, txt]: readonly Message[], { config, targ
   if (block !== null) return { kind: 'foreign', what: block, ...shared }
   const sets = setsOf(seen)
   if (sets.length === 0) return { kind: 'none', ...shared }
+  // No less than it: what answers from a cache in front of the server has lowered it.
+  const longest = Math.max(...all.slice(0, 2).flatMap(({ answers }) => answers.map(({ ttl }) => ttl)))
+  const addresses = [...seen.a, ...seen.aaaa].join(' ')
+  if (longest > config.ttl) return { kind: 'foreign', what: `${addresses} (TTL ${longest})`, ...shared }
   const fitting = Object.entries(targets).filter(([, target]) => sameRecords(setsOf(target), sets))
   const owner = seen.txt.map((text) => parseEpochText(text)).find((known) => known?.epoch === epoch)?.owner
   const node = fitting.find(([name]) => name === owner)?.[0] ?? fitting[0]?.[0]
   if (node !== undefined) return { kind: 'node', node, ...shared }
-  return { kind: 'foreign', what: [...seen.a, ...seen.aaaa].join(' '), ...shared }
+  return { kind: 'foreign', what: addresses, ...shared }
 }
 
 function valuesIn(message: Message, type: number, read: (data: Uint8Array) => string | null): string[] {

@@ -33,6 +33,7 @@ import { type Called, call as callAws } from '../aws/call.ts'
 import { epochRecordName, epochText } from '../dns/epoch-record.ts'
 import { recordSetsOf } from '../dns/records.ts'
 import { noTarget, strangeAnswer } from '../failures.ts'
+import { targetOf } from '../targets.ts'
 import { recognised, route53Errors } from './errors.ts'
 import { preflight } from './preflight.ts'
 import { readName } from './read-name.ts'
@@ -50,12 +51,14 @@ export function createRoute53(
   input: AdapterInput<Route53Config, Route53Target>,
   options: { readonly callTimeoutMs?: number } = {},
 ): Adapter {
+  const client = createClient(input.config)
   const binding: Binding = {
     ...input,
-    client: createClient(input.config),
+    client,
     change: { last: null },
     call: (send, signal) =>
       callAws((either) => send(either).catch((error: unknown) => Promise.reject(recognised(error))), {
+        credentials: client.config.credentials,
         signal,
         table: route53Errors,
         ...(options.callTimeoutMs === undefined ? {} : { timeoutMs: options.callTimeoutMs }),
@@ -109,7 +112,7 @@ async function changeNow(binding: Binding, signal: AbortSignal): Promise<string 
 
 async function apply(binding: Binding, move: Move, signal: AbortSignal): Promise<Outcome> {
   const { client, config, change } = binding
-  const target = binding.targets[move.node]
+  const target = targetOf(binding.targets, move.node)
   if (target === undefined) return noTarget(move.node)
   const seen = parseToken(move.token)
   if (seen === null) return { kind: 'conflict', code: 'StrangeToken', message: 'the token is none of this adapter' }

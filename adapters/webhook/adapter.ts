@@ -16,10 +16,11 @@
  * a network holds on to a request, and what comes later is drift.
  */
 import type { Adapter, AdapterInput, Failure, Finding, Move, Observation, Outcome, Raw } from '../adapter.ts'
-import { givenUp, harmless, noTarget } from '../failures.ts'
+import { givenUp, harmless, noTarget, strangeAnswer } from '../failures.ts'
 import { type Answer, ask, callMs, jsonOf } from '../http.ts'
 import { readSecret } from '../secret.ts'
-import { epochIn, failureOf, placeSchema } from './answers.ts'
+import { targetOf } from '../targets.ts'
+import { epochIn, failureOf, isPage, placeSchema } from './answers.ts'
 import { shown, type WebhookConfig, type WebhookTarget } from './schema.ts'
 import { signatureOf } from './signature.ts'
 
@@ -107,7 +108,7 @@ async function remember({ known }: Binding, signal: AbortSignal): Promise<Observ
 
 async function apply(binding: Binding, { node, epoch, token }: Move, signal: AbortSignal): Promise<Outcome> {
   const { service, binding: name, config, targets, known } = binding
-  const target = Object.hasOwn(targets, node) ? targets[node] : undefined
+  const target = targetOf(targets, node)
   if (target === undefined) return noTarget(node)
   const delivery = { service, node, epoch, previous: token, binding: name }
   const text = JSON.stringify(target.data === undefined ? delivery : { ...delivery, target: target.data })
@@ -115,6 +116,7 @@ async function apply(binding: Binding, { node, epoch, token }: Move, signal: Abo
   if (sent.kind !== 'answered') return sent
   const { answer, secret } = sent
   if (answer.status >= 200 && answer.status <= 299) {
+    if (isPage(answer)) return strangeAnswer('the receiver', answer.status)
     known.accepted = { node, epoch }
     known.refusedFor = undefined
     return { kind: 'done' }

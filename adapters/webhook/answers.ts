@@ -1,7 +1,7 @@
 /**
  * What a receiver's answers mean:
  *
- *   2xx                        done, whatever it says besides
+ *   2xx                        done, whatever it says besides; with a page for a browser unknown: it is none of a receiver's
  *   409                        conflict; with `{"epoch": higher}` the receiver is fenced, and control must go above it
  *   429, 503 with Retry-After  throttled for so long
  *   3xx                        permanent: a signed request is not carried to where somebody else points
@@ -48,8 +48,14 @@ function redirected({ status, headers }: Answer, secret: string): Failure {
   return { kind: 'permanent', code: `HTTP ${status}`, message }
 }
 
+/** A proxy's or a portal's, not a receiver's. */
+export function isPage({ text }: Answer): boolean {
+  return /^\s*</.test(text)
+}
+
 /** What it says, unless that is a page for a browser. */
-function wordsOf({ text }: Answer, secret: string): string {
+function wordsOf(answer: Answer, secret: string): string {
+  const { text } = answer
   if (text.trim() === '') return ''
-  return /^\s*</.test(text) ? ' with a page: is there a proxy?' : `: ${harmless(text, [secret])}`
+  return isPage(answer) ? ' with a page: is there a proxy?' : `: ${harmless(text, [secret])}`
 }

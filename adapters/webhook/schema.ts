@@ -52,6 +52,15 @@ export const webhookSchema: AdapterSchema<typeof configSchema, typeof targetSche
     },
     targets: { n1: { data: { pool: 'blue' } }, n2: { data: { pool: 'green' } } },
   },
+  // After a restart control knows nothing of such a receiver, and would take that for somebody else's change.
+  check: ({ config: { observe }, drift }) =>
+    observe || drift === 'reassert'
+      ? null
+      : {
+          path: ['drift'],
+          message: `cannot be ${drift} with observe: false, since changes are not seen there and a restart looks like one`,
+          hint: 'leave drift out, or let the receiver answer GET and leave observe out',
+        },
   permissions: ({ config: { url, secret, observe, observeUrl } }) => [
     {
       kind: 'grant',

@@ -3,7 +3,7 @@
  * `PUT /v1/services/{service}`.
  */
 import { z } from 'zod'
-import type { AdapterSchema } from '../../adapters/adapter.ts'
+import type { AdapterSchema, DriftPolicy } from '../../adapters/adapter.ts'
 import { nameSchema } from '../contract.ts'
 import { duration } from './config-file.ts'
 
@@ -13,7 +13,7 @@ export type BindingConfig = {
   /** Checked by the adapter's own schema, and opaque from then on. */
   readonly config: unknown
   /** What is done about a change that somebody else made. */
-  readonly drift: 'reassert' | 'alert' | 'freeze'
+  readonly drift: DriftPolicy
   /** Bindings of the same service that come first. */
   readonly after: readonly string[]
   readonly targets: Readonly<Record<string, unknown>>
@@ -85,7 +85,7 @@ export const serviceDefaults: ServiceConfig = {
 }
 
 /** An adapter's schemas without their types: control never looks inside. */
-export type AnyAdapterSchema = Pick<AdapterSchema<z.ZodType, z.ZodType>, 'name' | 'config' | 'target'>
+export type AnyAdapterSchema = Pick<AdapterSchema<z.ZodType, z.ZodType>, 'name' | 'config' | 'target' | 'check'>
 
 export function serviceSchema(adapters: readonly AnyAdapterSchema[]): z.ZodType<ServiceConfig, unknown> {
   return z
@@ -210,14 +210,21 @@ function refuseImpossibleOrder(bindings: readonly BindingConfig[], context: z.Re
 }
 
 function bindingSchema(adapter: AnyAdapterSchema) {
-  return z.strictObject({
-    name: nameSchema,
-    adapter: z.literal(adapter.name),
-    config: adapter.config,
-    drift: z.enum(['reassert', 'alert', 'freeze']).default(bindingDefaults.drift),
-    after: z.array(nameSchema).default([]).superRefine(refuseRepeats),
-    targets: z
-      .record(nameSchema, adapter.target)
-      .refine((targets) => Object.keys(targets).length > 0, 'must name at least one node and its target'),
-  })
+  return z
+    .strictObject({
+      name: nameSchema,
+      adapter: z.literal(adapter.name),
+      config: adapter.config,
+      drift: z.enum(['reassert', 'alert', 'freeze']).default(bindingDefaults.drift),
+      after: z.array(nameSchema).default([]).superRefine(refuseRepeats),
+      targets: z
+        .record(nameSchema, adapter.target)
+        .refine((targets) => Object.keys(targets).length > 0, 'must name at least one node and its target'),
+    })
+    .superRefine(({ config, drift }, context) => {
+      const mistake = adapter.check?.({ config, drift }) ?? null
+      if (mistake === null) return
+      const { path, message, hint } = mistake
+      context.addIssue({ code: 'custom', path: [...path], message, params: { hint } })
+    })
 }

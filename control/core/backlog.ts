@@ -3,9 +3,9 @@
  * full holds up no repair; it is written in order, and again until it is.
  */
 
+import { type Binding, placeOf } from '../binding.ts'
 import type { AuditEvent, Moment, Operation } from '../decision.ts'
 import { messageOf } from '../message-of.ts'
-import { type Binding, placeOf } from '../reconcile.ts'
 import { type BindingRecord, type EventRecord, StorageError } from '../store/store.ts'
 import type { Said } from './binding-driver.ts'
 import type { ClusterPorts } from './ports.ts'

@@ -5,8 +5,6 @@
  * taken as of unknown outcome and its late answer dropped, since a write may have happened all the same.
  */
 import type { Adapter, Failure, Observation, Outcome } from '../../adapters/adapter.ts'
-import { messageOf } from '../message-of.ts'
-import type { Wanted } from '../plan.ts'
 import {
   type Binding,
   type BindingEffect,
@@ -15,9 +13,11 @@ import {
   beginBinding,
   type DriftPolicy,
   isAtRest,
-  reconcile,
   type Was,
-} from '../reconcile.ts'
+} from '../binding.ts'
+import { messageOf } from '../message-of.ts'
+import type { Wanted } from '../plan.ts'
+import { reconcile } from '../reconcile.ts'
 import type { Budgets } from './budgets.ts'
 import type { ClusterPorts } from './ports.ts'
 

@@ -5,10 +5,10 @@
  * have failed for good, or for `longestWaitMs`: an order is a wish, and must not keep the service from its owner.
  */
 
+import type { Binding, DriftPolicy, Was } from '../binding.ts'
 import type { BindingConfig } from '../config/service-config.ts'
 import type { ServiceEvent } from '../decision.ts'
 import type { Wanted } from '../plan.ts'
-import type { Binding, DriftPolicy, Was } from '../reconcile.ts'
 import type { BindingRecord } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { createDriver, type Driver, type Said } from './binding-driver.ts'

@@ -1,7 +1,8 @@
 /** What people and probes are shown of services and nodes: the JSON of the design's section 6. */
+
+import { type BindingWord, type DriftPolicy, placeOf } from '../binding.ts'
 import type { ServiceReport } from '../contract.ts'
 import type { Decision, Hold, Moment } from '../decision.ts'
-import { type BindingWord, type DriftPolicy, placeOf } from '../reconcile.ts'
 import { isFenced } from '../rules/fencing.ts'
 import type { DrainRecord, NodeRecord } from '../store/store.ts'
 import type { KnownNode, Nodes } from './nodes.ts'

@@ -1,8 +1,8 @@
 /** The store on any `Sql`. Every change is one transaction; every read returns what the last durable one left. */
 
+import type { BindingWord } from '../binding.ts'
 import type { Role } from '../config/config.ts'
 import { emptyMemory, type Hold, type Memory, type Operation } from '../decision.ts'
-import type { BindingWord } from '../reconcile.ts'
 import { migrate } from './migrations.ts'
 import type { Row, Sql } from './sql.ts'
 import {

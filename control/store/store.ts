@@ -2,10 +2,10 @@
  * What control remembers, and the one way to change it: a `Change`, which is durable as a whole or did not happen.
  */
 
+import type { BindingWord } from '../binding.ts'
 import type { Role } from '../config/config.ts'
 import type { ServiceReport } from '../contract.ts'
 import type { AuditEvent, Hold, Memory, Operation, Owner } from '../decision.ts'
-import type { BindingWord } from '../reconcile.ts'
 
 export type BindingRecord = {
   readonly service: string

@@ -1,6 +1,7 @@
 /** The VRRP process's ports on Linux: raw sockets, rtnetlink and the supervisor's pipe, waited for together. */
 import type { AddressChange, FromVrrp, VrrpPorts } from '../ports.ts'
 import type { Input } from '../vrrp/engine.ts'
+import type { VirtualRouter } from '../vrrp/router.ts'
 import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
 import { encodeGratuitousArp } from '../wire/arp.ts'
 import { changeAddresses, describeRefusal } from './addresses.ts'
@@ -12,16 +13,17 @@ import { openArpSocket, openVrrpSocket, type VrrpSocket } from './packet-socket.
 
 export type LinuxVrrpPorts = VrrpPorts & {
   readonly interfaces: Interfaces
-  /** What is known of every interface in use, as the first inputs of an engine. */
-  readonly initialInputs: () => Input[]
+  /**
+   * Opens what these routers need, and closes what none of them needs any more. What is known of their interfaces, as
+   * the first inputs of an engine that runs them.
+   */
+  readonly carry: (routers: readonly VirtualRouter[]) => Input[]
 }
 
 /** An interface's socket; another index means that another interface has taken the name. */
 type Opened = { readonly index: number; readonly socket: VrrpSocket }
 
 export function openVrrpPorts(options: {
-  /** Names of the interfaces that carry a virtual router. */
-  readonly interfaces: readonly string[]
   /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
   readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
@@ -31,10 +33,16 @@ export function openVrrpPorts(options: {
   const arp = openArpSocket()
   const opened = new Map<string, Opened>()
   let pollSet: Buffer = Buffer.alloc(0)
+  let carrying: readonly string[] = []
   let supervised = true
 
   const reopen = (): void => {
-    for (const name of options.interfaces) {
+    for (const [name, { socket }] of opened) {
+      if (carrying.includes(name)) continue
+      socket.close()
+      opened.delete(name)
+    }
+    for (const name of carrying) {
       const index = interfaces.get(name)?.index
       const before = opened.get(name)
       if (before !== undefined && before.index !== index) {
@@ -53,13 +61,17 @@ export function openVrrpPorts(options: {
 
   return {
     interfaces,
-    initialInputs: () => options.interfaces.map((name) => interfaceInput(interfaces, name)),
+    carry(routers) {
+      carrying = [...new Set(routers.map((router) => router.interface))]
+      reopen()
+      return carrying.map((name) => interfaceInput(interfaces, name))
+    },
     now,
     drain() {
       const changes = interfaces.drain()
       if (changes.some(({ kind }) => kind === 'interface')) reopen()
       const inputs: Input[] = changes
-        .filter(({ name }) => opened.has(name) || options.interfaces.includes(name))
+        .filter(({ name }) => opened.has(name) || carrying.includes(name))
         .map((change) =>
           change.kind === 'interface'
             ? interfaceInput(interfaces, change.name)

@@ -6,9 +6,18 @@
  *
  * No clock, socket or log: the real-time process and the simulator drive the very same engine.
  */
-import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
+import {
+  type Address,
+  type Family,
+  familyOf,
+  formatAddress,
+  isLinkLocal,
+  type Prefix,
+  sameAddress,
+} from '../wire/address.ts'
 import { type Admission, admit, type DiscardReason, discardReasons } from './admit.ts'
-import type { Event, Standing, VirtualRouter } from './router.ts'
+import { changeSlot, isSameRouter } from './reconfigure.ts'
+import { allAddresses, type Event, type Standing, type VirtualRouter } from './router.ts'
 import {
   advanceSlot,
   faultIn,
@@ -25,14 +34,13 @@ import {
   takeStanding,
   wordOf,
 } from './slot.ts'
-import { nextDeadline } from './step.ts'
-import { earliest, type Instant } from './time.ts'
+import type { Instant, Microseconds } from './time.ts'
 
 /** What is known of an interface, whole: a later one replaces it. Undefined when there is none of that name. */
 export type InterfaceStatus = {
   /** Administratively up and with a carrier. */
   readonly up: boolean
-  /** Every IPv4 address it has, in the kernel's order. */
+  /** Every address it has that may be used, in the kernel's order; its virtual MAC devices' are not among them. */
   readonly addresses: readonly Prefix[]
 }
 
@@ -51,6 +59,14 @@ export type Input =
       /** It yields, and there is no time left to wait for a successor. */
       readonly atOnce?: boolean
     }
+  /** The machine was suspended for so long, while the clock of all deadlines stood still. */
+  | { readonly kind: 'slept'; readonly for: Microseconds }
+  /** Other routers than before, all of them. `standings`: what is said of each; default: the plain standing. */
+  | {
+      readonly kind: 'reconfigure'
+      readonly routers: readonly VirtualRouter[]
+      readonly standings: Readonly<Record<string, Standing>>
+    }
   | { readonly kind: 'stop' }
 
 export type Engine = {
@@ -59,9 +75,13 @@ export type Engine = {
   readonly tick: (now: Instant) => void
   readonly takeOutputs: () => Output[]
   readonly nextDeadline: () => Instant | undefined
+  /** Every router that it runs, and those that are still leaving after a `reconfigure`. */
+  readonly routers: () => VirtualRouter[]
+  readonly isLeaving: () => boolean
   /** After `stop`: every router has left. */
   readonly finished: () => boolean
-  readonly services: () => Record<string, ServiceStatus>
+  /** Of all, or of those named. */
+  readonly services: (names?: ReadonlySet<string>) => Record<string, ServiceStatus>
   readonly discards: () => Record<string, Record<DiscardReason, number>>
 }
 
@@ -71,79 +91,164 @@ export type EngineOptions = {
   readonly holding?: ReadonlySet<string>
   /** What was said of routers before they started. Default: the plain standing. */
   readonly standings?: Readonly<Record<string, Standing>>
+  /** The agent has just started, so that start delays count. Default: no. */
+  readonly first?: boolean
 }
 
 type Port = {
-  readonly byVrid: Map<number, Slot>
+  /** By `keyOf` its family and VRID. */
+  readonly slots: Map<number, Slot>
   status: InterfaceStatus | undefined
   readonly discards: Record<DiscardReason, number>
 }
 
-export function createEngine({ routers, holding = new Set(), standings = {} }: EngineOptions): Engine {
-  const slots = new Map(
-    routers.map((router) => {
-      const standing = standings[router.name] ?? plainStanding(router)
-      return [router.name, newSlot(router, standing, holding.has(router.name))]
-    }),
-  )
-  const ports = new Map<string, Port>()
-  for (const slot of slots.values()) portOf(ports, slot.router.interface).byVrid.set(slot.router.vrid, slot)
-  let outputs: Output[] = []
-  let stopping = false
+type Work = {
+  /** By service. */
+  readonly slots: Map<string, Slot>
+  /** Of no service any more; they are here until they have left. */
+  readonly leaving: Set<Slot>
+  readonly ports: Map<string, Port>
+  outputs: Output[]
+  stopping: boolean
+}
 
-  const advance = (slot: Slot, event: Event, now: Instant): void => {
-    if (slot.running !== undefined) outputs.push(...advanceSlot(slot, slot.running, event, now))
+export function createEngine({ routers, holding, standings = {}, first = false }: EngineOptions): Engine {
+  const work: Work = { slots: new Map(), leaving: new Set(), ports: new Map(), outputs: [], stopping: false }
+  for (const router of routers) {
+    const standing = standings[router.name] ?? plainStanding(router)
+    add(work, newSlot(router, { standing, holding: holding?.has(router.name) ?? false, first }))
   }
-
   return {
     handle(input, now) {
-      switch (input.kind) {
-        case 'datagram':
-          outputs.push(...receive(portOf(ports, input.interface), input.bytes, now))
-          return
-        case 'interface':
-          outputs.push(...changeInterface(portOf(ports, input.interface), input.status, stopping, now))
-          return
-        case 'address-removed':
-          for (const slot of portOf(ports, input.interface).byVrid.values()) {
-            const ours = slot.router.addresses.some(({ address }) => sameAddress(address, input.address))
-            if (ours) advance(slot, { kind: 'address-lost' }, now)
-          }
-          return
-        case 'take-over':
-        case 'lower':
-          outputs.push(...command(slots.get(input.service), input, now))
-          return
-        case 'standing':
-          outputs.push(...changeStanding(slots.get(input.service), input, stopping, now))
-          return
-        case 'stop':
-          stopping = true
-          for (const slot of slots.values()) advance(slot, { kind: 'shutdown' }, now)
-          return
-      }
+      work.outputs.push(...handle(work, input, now))
+      forgetThoseWhoLeft(work)
     },
     tick(now) {
-      for (const slot of slots.values()) {
-        const deadline = nextDeadline(slot.router, slot.state)
-        if (deadline === undefined || now < deadline) continue
-        outputs.push(...noteLateness(slot, now - deadline))
-        advance(slot, { kind: 'tick' }, now)
-      }
+      for (const slot of work.slots.values()) expire(work, slot, now)
+      for (const slot of work.leaving) expire(work, slot, now)
+      forgetThoseWhoLeft(work)
     },
     takeOutputs() {
-      const taken = outputs
-      outputs = []
+      const taken = work.outputs
+      work.outputs = []
       return taken
     },
     nextDeadline() {
-      let first: Instant | undefined
-      for (const { router, state } of slots.values()) first = earliest(first, nextDeadline(router, state))
-      return first
+      let first = Number.POSITIVE_INFINITY
+      for (const slot of work.slots.values()) if (slot.deadline < first) first = slot.deadline
+      for (const slot of work.leaving) if (slot.deadline < first) first = slot.deadline
+      return first === Number.POSITIVE_INFINITY ? undefined : (first as Instant)
     },
-    finished: () => stopping && [...slots.values()].every(({ state }) => state.kind === 'initialize'),
-    services: () => Object.fromEntries([...slots].map(([name, slot]) => [name, statusOf(slot)])),
-    discards: () => Object.fromEntries([...ports].map(([name, { discards }]) => [name, { ...discards }])),
+    routers: () => everySlot(work).map(({ router }) => router),
+    isLeaving: () => work.leaving.size > 0,
+    finished: () =>
+      work.stopping && work.leaving.size === 0 && [...work.slots.values()].every(({ state }) => isOut(state)),
+    services: (names) => {
+      const entries: [string, ServiceStatus][] = []
+      for (const [name, slot] of work.slots) if (names?.has(name) ?? true) entries.push([name, statusOf(slot)])
+      return Object.fromEntries(entries)
+    },
+    discards: () => Object.fromEntries([...work.ports].map(([name, { discards }]) => [name, { ...discards }])),
+  }
+}
+
+function isOut({ kind }: Slot['state']): boolean {
+  return kind === 'initialize'
+}
+
+function add(work: Work, slot: Slot): void {
+  const { name, interface: on, family, vrid } = slot.router
+  work.slots.set(name, slot)
+  portOf(work.ports, on).slots.set(keyOf(family, vrid), slot)
+}
+
+/** A virtual router is one of an interface by its family and VRID together. */
+function keyOf(family: Family, vrid: number): number {
+  return family === 'ipv4' ? vrid : 256 + vrid
+}
+
+function handle(work: Work, input: Input, now: Instant): Output[] {
+  const { slots, stopping } = work
+  switch (input.kind) {
+    case 'datagram':
+      return receive(portOf(work.ports, input.interface), input.bytes, now)
+    case 'interface':
+      return changeInterface(portOf(work.ports, input.interface), input.status, stopping, now)
+    case 'address-removed':
+      return [...portOf(work.ports, input.interface).slots.values()].flatMap((slot) => loseAddress(slot, input, now))
+    case 'take-over':
+    case 'lower':
+      return command(slots.get(input.service), input, now)
+    case 'standing':
+      return changeStanding(slots.get(input.service), input, stopping, now)
+    case 'slept':
+      return everySlot(work).flatMap((slot) => advance(slot, input, now))
+    case 'reconfigure':
+      return reconfigure(work, input, now)
+    case 'stop':
+      work.stopping = true
+      return everySlot(work).flatMap((slot) => advance(slot, { kind: 'shutdown' }, now))
+  }
+}
+
+function everySlot({ slots, leaving }: Work): Slot[] {
+  return [...slots.values(), ...leaving]
+}
+
+function advance(slot: Slot, event: Event, now: Instant): Output[] {
+  return slot.running === undefined ? [] : advanceSlot(slot, slot.running, event, now)
+}
+
+function expire(work: Work, slot: Slot, now: Instant): void {
+  if (now < slot.deadline) return
+  work.outputs.push(...noteLateness(slot, now - slot.deadline), ...advance(slot, { kind: 'tick' }, now))
+}
+
+function loseAddress(slot: Slot, { address }: Input & { kind: 'address-removed' }, now: Instant): Output[] {
+  if (!allAddresses(slot.router).some((prefix) => sameAddress(prefix.address, address))) return []
+  const outputs = advance(slot, { kind: 'address-lost' }, now)
+  return outputs.length === 0 ? [] : [...outputs, { kind: 'restored', service: slot.router.name, address }]
+}
+
+type Reconfigure = Input & { readonly kind: 'reconfigure' }
+
+/** Those that stay are changed in place; the others leave first, so that nobody holds two places at once. */
+function reconfigure(work: Work, { routers, standings }: Reconfigure, now: Instant): Output[] {
+  const outputs: Output[] = []
+  const next = new Map(routers.map((router) => [router.name, router]))
+  for (const [name, slot] of work.slots) {
+    const router = next.get(name)
+    if (router !== undefined && isSameRouter(slot.router, router)) continue
+    work.slots.delete(name)
+    outputs.push(...leave(work, slot, now))
+  }
+  forgetThoseWhoLeft(work)
+  for (const router of routers) {
+    const standing = standings[router.name] ?? plainStanding(router)
+    const slot = work.slots.get(router.name)
+    if (slot === undefined) add(work, newSlot(router, { standing }))
+    else outputs.push(...changeSlot(slot, { router, standing }, work.stopping, now))
+  }
+  // What is known of their interfaces starts those that are new, and tells the others where they send from.
+  for (const port of work.ports.values())
+    if (port.status !== undefined) outputs.push(...changeInterface(port, port.status, work.stopping, now))
+  for (const { name } of routers) outputs.push({ kind: 'standing', service: name })
+  return outputs
+}
+
+function leave(work: Work, slot: Slot, now: Instant): Output[] {
+  work.leaving.add(slot)
+  return advance(slot, { kind: 'shutdown' }, now)
+}
+
+/** One that leaves goes on listening for its successor, unless another has its place already. */
+function forgetThoseWhoLeft({ leaving, ports }: Work): void {
+  for (const slot of leaving) {
+    if (!isOut(slot.state)) continue
+    leaving.delete(slot)
+    const { interface: on, family, vrid } = slot.router
+    const { slots } = portOf(ports, on)
+    if (slots.get(keyOf(family, vrid)) === slot) slots.delete(keyOf(family, vrid))
   }
 }
 
@@ -153,7 +258,7 @@ function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
     port.discards[admission.reason] += 1
     return []
   }
-  const slot = port.byVrid.get(admission.router.vrid)
+  const slot = port.slots.get(keyOf(admission.router.family, admission.router.vrid))
   if (slot?.running === undefined) return []
   slot.received += 1
   return [
@@ -165,7 +270,7 @@ function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
 function admitTo(port: Port, bytes: Uint8Array): Admission<VirtualRouter> {
   return admit(
     {
-      routerOf: (vrid) => port.byVrid.get(vrid)?.router,
+      routerOf: (vrid) => port.slots.get(keyOf('ipv4', vrid))?.router,
       isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
     },
     bytes,
@@ -175,9 +280,9 @@ function admitTo(port: Port, bytes: Uint8Array): Admission<VirtualRouter> {
 /** The interface came, went, or changed its addresses: routers on it start, leave, or go on with another source. */
 function changeInterface(port: Port, status: InterfaceStatus | undefined, stopping: boolean, now: Instant): Output[] {
   port.status = status
-  return [...port.byVrid.values()].flatMap((slot) => {
+  return [...port.slots.values()].flatMap((slot) => {
     const { router } = slot
-    const primaryAddress = status === undefined ? undefined : primaryAddressOf(port, status)
+    const primaryAddress = status === undefined ? undefined : primaryAddressOf(router, port, status)
     const fault = faultOf(router, status, primaryAddress)
     const from = wordOf(slot)
     if (fault === null && primaryAddress !== undefined) {
@@ -213,15 +318,32 @@ function faultOf(
 ): string | null {
   if (status === undefined) return `there is no interface ${router.interface}`
   if (!status.up) return `interface ${router.interface} is down`
-  return primaryAddress === undefined ? `interface ${router.interface} has no IPv4 address of its own` : null
+  if (primaryAddress !== undefined) return null
+  const { transport, family } = router
+  if (transport.kind === 'unicast' && transport.source !== null)
+    return `interface ${router.interface} does not have ${formatAddress(transport.source)}, the configured source`
+  return `interface ${router.interface} has no ${family === 'ipv4' ? 'IPv4' : 'link-local IPv6'} address of its own`
 }
 
-/** The first address that is not a virtual one; an address owner's may be both. */
-function primaryAddressOf(port: Port, status: InterfaceStatus): Address | undefined {
-  const virtual = [...port.byVrid.values()]
-    .filter(({ router }) => router.priority !== 255)
-    .flatMap(({ router }) => router.addresses)
-  return status.addresses.find(({ address }) => !virtual.some((other) => sameAddress(other.address, address)))?.address
+/**
+ * Where its advertisements come from: the first of the interface's addresses that fits and is not a virtual one; an
+ * address owner's may be both. Over IPv6 it is link-local (§7.2), unless peers are told of another.
+ */
+function primaryAddressOf(router: VirtualRouter, port: Port, status: InterfaceStatus): Address | undefined {
+  const { transport, family } = router
+  if (transport.kind === 'unicast' && transport.source !== null) {
+    const source = transport.source
+    return status.addresses.find(({ address }) => sameAddress(address, source))?.address
+  }
+  const wantsGlobal = transport.kind === 'unicast' && !transport.peers.some(isLinkLocal)
+  const virtual = [...port.slots.values()]
+    .filter((slot) => slot.router.priority !== 255)
+    .flatMap((slot) => allAddresses(slot.router))
+  const isVirtual = (address: Address): boolean => virtual.some((other) => sameAddress(other.address, address))
+  return status.addresses.find(({ address }) => {
+    if (familyOf(address) !== family || isVirtual(address)) return false
+    return family === 'ipv4' || isLinkLocal(address) !== wantsGlobal
+  })?.address
 }
 
 function command(slot: Slot | undefined, input: Input & { kind: 'take-over' | 'lower' }, now: Instant): Output[] {
@@ -239,7 +361,7 @@ function portOf(ports: Map<string, Port>, name: string): Port {
   const known = ports.get(name)
   if (known !== undefined) return known
   const discards = Object.fromEntries(discardReasons.map((reason) => [reason, 0])) as Record<DiscardReason, number>
-  const port: Port = { byVrid: new Map(), status: undefined, discards }
+  const port: Port = { slots: new Map(), status: undefined, discards }
   ports.set(name, port)
   return port
 }

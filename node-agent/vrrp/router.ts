@@ -97,7 +97,8 @@ export type Announce = {
 }
 
 /** A timer is a deadline held by the one state that needs it, so leaving the state cancels it. */
-export type Initialize = { readonly kind: 'initialize' }
+/** `startsAt`: it is told to start, and waits for its start delay. */
+export type Initialize = { readonly kind: 'initialize'; readonly startsAt?: Instant }
 
 export type Backup = {
   readonly kind: 'backup'
@@ -135,13 +136,18 @@ export type State = Initialize | Backup | Active | Resigning
 
 /** `advertisement` has already passed every check of §7.1. */
 export type Event =
-  /** `holding`: a former process of ours was active here and its addresses are still installed. */
-  | { readonly kind: 'startup'; readonly holding?: boolean }
+  /**
+   * `holding`: a former process of ours was active here and its addresses are still installed. `first`: the agent has
+   * just started, so that the router's start delay counts.
+   */
+  | { readonly kind: 'startup'; readonly holding?: boolean; readonly first?: boolean }
   /** Leave politely, as configured by `resign`. */
   | { readonly kind: 'shutdown' }
   /** The interface can't carry us: leave at once; nobody can hear us. */
   | { readonly kind: 'fault' }
   | { readonly kind: 'tick' }
+  /** The machine was suspended, and the clock that deadlines are on stood still for so long. */
+  | { readonly kind: 'slept'; readonly for: Microseconds }
   | {
       readonly kind: 'advertisement'
       readonly source: Address

@@ -9,7 +9,7 @@
 import type { Address, Prefix } from '../wire/address.ts'
 import type { Oddity } from './admit.ts'
 import type { Event, Standing, State, VirtualRouter } from './router.ts'
-import { priorityNow, type RunningRouter, step } from './step.ts'
+import { nextDeadline, priorityNow, type RunningRouter, step } from './step.ts'
 import { type Instant, ofCentiseconds } from './time.ts'
 
 export type StateWord = 'initialize' | 'backup' | 'active' | 'fault'
@@ -34,6 +34,8 @@ export type Output =
   /** What is said of the router has changed, and with it its status. */
   | { readonly kind: 'standing'; readonly service: string }
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
+  /** Somebody else had removed one of its addresses; it is put back. */
+  | { readonly kind: 'restored'; readonly service: string; readonly address: Address }
   /** Reported when it begins; the counters tell how often. */
   | { readonly kind: 'odd'; readonly service: string; readonly oddity: Oddity; readonly source: Address }
   | { readonly kind: 'late'; readonly service: string; readonly byMicroseconds: number }
@@ -54,13 +56,17 @@ export type ServiceStatus = {
 
 /** A router and everything that changes about it. */
 export type Slot = {
-  readonly router: VirtualRouter
+  router: VirtualRouter
   state: State
+  /** When `step` next wants a tick: infinity while it does not. Kept, since it is asked for many times a second. */
+  deadline: number
   /** Undefined while the interface can't carry it; then `interfaceFault` says why. */
   running: RunningRouter | undefined
   interfaceFault: string | null
   standing: Standing
   holding: boolean
+  /** It has not started yet, and its start delay counts. */
+  first: boolean
   sent: number
   received: number
   transitions: number
@@ -84,6 +90,7 @@ export function advanceSlot(
   const priority = priorityNow(router, slot.state)
   const { state, effects, reason } = step(router, slot.state, event, now)
   slot.state = state
+  rearm(slot)
   const outputs: Output[] = effects.map((effect) => ({ ...effect, router }))
   slot.sent += effects.filter(({ kind }) => kind === 'send-advertisement').length
   const to = wordOf(slot)
@@ -96,11 +103,16 @@ export function advanceSlot(
   return outputs
 }
 
+export function rearm(slot: Slot): void {
+  slot.deadline = nextDeadline(slot.router, slot.state) ?? Number.POSITIVE_INFINITY
+}
+
 /** What may not carry the service does not start; but what a crashed process of ours still holds, it hands over. */
 export function startSlot(slot: Slot, running: RunningRouter, from: StateWord, now: Instant): Output[] {
-  const { holding, standing } = slot
+  const { holding, standing, first } = slot
   slot.holding = false
-  if (standing.fault === null) return advanceSlot(slot, running, { kind: 'startup', holding }, now, { from })
+  slot.first = false
+  if (standing.fault === null) return advanceSlot(slot, running, { kind: 'startup', holding, first }, now, { from })
   if (!holding) return intoFault(slot, from)
   const left = [
     ...advanceSlot(slot, running, { kind: 'startup', holding }, now),
@@ -177,15 +189,19 @@ export function statusOf(slot: Slot): ServiceStatus {
   return { state: word, priority, basePriority: router.priority, yielding, fault, sent, received, transitions, late }
 }
 
-export function newSlot(router: VirtualRouter, standing: Standing, holding: boolean): Slot {
+type Beginning = { readonly standing: Standing; readonly holding?: boolean; readonly first?: boolean }
+
+export function newSlot(router: VirtualRouter, { standing, holding = false, first = false }: Beginning): Slot {
   const counters = { sent: 0, received: 0, transitions: 0, late: 0 }
   return {
     router,
     standing,
     state: { kind: 'initialize' },
+    deadline: Number.POSITIVE_INFINITY,
     running: undefined,
     interfaceFault: null,
     holding,
+    first,
     ...counters,
     odd: new Set(),
   }

@@ -1,7 +1,7 @@
 /**
- * The VRRPv3 state machine as one pure function (RFC 9568 §6.4), with four additions that the RFC leaves open:
- * a polite leave that loses no packet (`resigning`), a take-over that an operator asks for, taking no part while told
- * to yield, and stepping down after a freeze.
+ * The state machine of VRRP as one pure function (RFC 9568 §6.4; RFC 3768 §6.4 where a router speaks version 2), with
+ * four additions that the RFCs leave open: a polite leave that loses no packet (`resigning`), a take-over that an
+ * operator asks for, taking no part while told to yield, and stepping down after a freeze.
  *
  * The caller owns sockets, clock and timers. It hands over each event with the instant it happened, performs the
  * effects, and calls again with `tick` at `nextDeadline(router, state)`. It must hand over every datagram that is
@@ -9,7 +9,7 @@
  */
 import { type Address, compareAddresses } from '../wire/address.ts'
 import { nextAnnouncement } from './announce.ts'
-import type { Active, Backup, Effect, Event, Resigning, State, Step, VirtualRouter } from './router.ts'
+import type { Active, Backup, Effect, Event, Initialize, Resigning, State, Step, VirtualRouter } from './router.ts'
 import {
   after,
   type Centiseconds,
@@ -38,7 +38,7 @@ const replyInterval = milliseconds(10)
 export function step(router: RunningRouter, state: State, event: Event, now: Instant): Step {
   switch (state.kind) {
     case 'initialize':
-      return event.kind === 'startup' ? start(router, event.holding === true, now) : stay(state)
+      return stepInitialize(router, state, event, now)
     case 'backup':
       return stepBackup(router, state, event, now)
     case 'active':
@@ -52,7 +52,7 @@ export function step(router: RunningRouter, state: State, event: Event, now: Ins
 export function nextDeadline(router: VirtualRouter, state: State): Instant | undefined {
   switch (state.kind) {
     case 'initialize':
-      return undefined
+      return state.startsAt
     case 'backup':
       return earliest(state.activeDownAt, state.answersUntil)
     case 'active':
@@ -68,6 +68,22 @@ export function priorityNow(router: VirtualRouter, state: State): number {
 }
 
 // §6.4.1
+function stepInitialize(router: RunningRouter, state: Initialize, event: Event, now: Instant): Step {
+  switch (event.kind) {
+    case 'startup':
+      if (event.first !== true || event.holding === true || router.startDelay === 0)
+        return start(router, event.holding === true, now)
+      return stay({ kind: 'initialize', startsAt: after(now, router.startDelay) })
+    case 'tick':
+      return state.startsAt !== undefined && now >= state.startsAt ? start(router, false, now) : stay(state)
+    case 'shutdown':
+    case 'fault':
+      return stay({ kind: 'initialize' })
+    default:
+      return stay(state)
+  }
+}
+
 function start(router: RunningRouter, holding: boolean, now: Instant): Step {
   if (router.priority === 255) return becomeActive(router, now, 'address owner')
   // Our own process died while active and hosts still reach us: hand over instead of dropping them.
@@ -103,6 +119,9 @@ function stepBackup(router: RunningRouter, state: Backup, event: Event, now: Ins
       return stay(router.yielding ? state : { ...state, ...enterBackup(router, state.activeAdverInterval, now) })
     case 'priority':
       return stay(reskew(router, state, event.was))
+    case 'slept':
+      // Whoever was active has most likely gone on without us, and is heard before the wait is over.
+      return state.answersUntil === undefined ? stay(state) : stopAnswering(state)
     case 'startup':
     case 'lower':
     case 'address-lost':
@@ -134,7 +153,12 @@ function hear(
   const preempts = router.preemptMode && advertisement.priority < router.priority
   // Discarded, so the timer runs out and we take over; unless we are to hold back for a while.
   if (preempts && (state.preemptAt === undefined || now >= state.preemptAt)) return state
-  return { ...state, ...follow(router, advertisement.maxAdvertiseInterval, now) }
+  return { ...state, ...follow(router, learned(router, advertisement), now) }
+}
+
+/** Version 2 does not learn: whoever advertises at another interval is not heard at all. */
+function learned(router: RunningRouter, { maxAdvertiseInterval }: Event & { kind: 'advertisement' }): Centiseconds {
+  return router.version === 2 ? router.advertisementInterval : maxAdvertiseInterval
 }
 
 function stopAnswering({ answersUntil: _, ...state }: Backup): Step {
@@ -143,7 +167,8 @@ function stopAnswering({ answersUntil: _, ...state }: Backup): Step {
 
 // §6.4.3
 function stepActive(router: RunningRouter, state: Active, event: Event, now: Instant): Step {
-  if (overslept(router, state, now)) {
+  const slept = event.kind === 'slept' ? event.for : 0
+  if (overslept(router, state, (now + slept) as Instant)) {
     const { state: next, effects } = stepBackup(
       router,
       enterBackup(router, router.advertisementInterval, now),
@@ -183,6 +208,7 @@ function stepActive(router: RunningRouter, state: Active, event: Event, now: Ins
         effects: [{ kind: 'install-addresses' }, { kind: 'announce-addresses' }],
       }
     case 'startup':
+    case 'slept':
       return stay(state)
   }
 }
@@ -192,8 +218,9 @@ function stepActive(router: RunningRouter, state: Active, event: Event, now: Ins
  * active by now, and to send anything would depose it.
  */
 function overslept(router: RunningRouter, state: Active, now: Instant): boolean {
-  const interval = ofCentiseconds(router.advertisementInterval)
-  return now >= state.adverAt + 2 * interval
+  // The one that is due now counts as well; and a timer may always be late by half an interval.
+  const missing = Math.max(router.downMultiplier - 1, 0.5)
+  return now >= state.adverAt + missing * ofCentiseconds(router.advertisementInterval)
 }
 
 function activeTimers(router: RunningRouter, state: Active, now: Instant): Step {
@@ -224,11 +251,13 @@ function rival(
   if (advertisement.priority > ours || (advertisement.priority === ours && tie > 0)) {
     const answersUntil = after(now, handoverLinger)
     return {
-      state: { ...enterBackup(router, advertisement.maxAdvertiseInterval, now), answersUntil },
+      state: { ...enterBackup(router, learned(router, advertisement), now), answersUntil },
       effects: [],
       reason: 'outranked',
     }
   }
+  // RFC 3768 §6.4.3 discards it in silence; keepalived answers in either version.
+  if (router.version === 2 && router.profile === 'strict') return stay(state)
   // RFC 5798 only discarded it. Answering at once makes the other step back; Adver_Timer keeps its pace.
   if (state.repliedAt !== undefined && now < after(state.repliedAt, replyInterval)) return stay(state)
   const answered: Active = { ...state, repliedAt: now }
@@ -252,14 +281,15 @@ function resign(router: RunningRouter, now: Instant, afterwards: Resigning['afte
 /** How long a router that leaves goes on answering when no successor is heard. */
 export function longestResignation(router: VirtualRouter): Microseconds {
   if (router.resign === 'now') return 0 as Microseconds
-  // Priority 1 waits longest: 255/256 of the interval. A whole one leaves room for its timer to be late.
-  return (ofCentiseconds(router.advertisementInterval) + handoverLinger) as Microseconds
+  // Priority 1 waits longest: 255/256 of the skew's whole. All of it leaves room for its timer to be late.
+  const whole = router.version === 2 ? milliseconds(1_000) : ofCentiseconds(router.advertisementInterval)
+  return (whole + handoverLinger) as Microseconds
 }
 
 function stepResigning(router: RunningRouter, state: Resigning, event: Event, now: Instant): Step {
   const atOnce = event.kind === 'yield' && event.atOnce === true
-  const over = (event.kind === 'tick' && now >= state.answersUntil) || event.kind === 'fault' || atOnce
-  if (over) {
+  const isOver = event.kind === 'tick' && now >= state.answersUntil
+  if (isOver || event.kind === 'fault' || event.kind === 'slept' || atOnce) {
     const reason = state.successorHeard ? 'successor took over' : 'no successor'
     const next: State =
       state.afterwards === 'backup' && event.kind !== 'fault'
@@ -317,14 +347,19 @@ function follow(router: RunningRouter, interval: Centiseconds, now: Instant): Ba
   }
 }
 
-/** Active_Down_Interval (§6.1): three intervals of silence, and the skew. */
+/** Active_Down_Interval (§6.1): three intervals of silence (or as many as configured), and the skew. */
 export function activeDownInterval(router: VirtualRouter, activeAdverInterval: Centiseconds): Microseconds {
-  return (3 * ofCentiseconds(activeAdverInterval) + skewTime(router, activeAdverInterval)) as Microseconds
+  const silence = router.downMultiplier * ofCentiseconds(activeAdverInterval)
+  return (silence + skewTime(router, activeAdverInterval)) as Microseconds
 }
 
-/** Skew_Time (§6.1): the higher the priority, the shorter the wait, so the best backup moves first. */
+/**
+ * Skew_Time (§6.1): the higher the priority, the shorter the wait, so the best backup moves first. In version 2 it is
+ * a part of a second, whatever the interval (RFC 3768 §6.1).
+ */
 export function skewTime(router: VirtualRouter, activeAdverInterval: Centiseconds): Microseconds {
-  return (((256 - router.priority) * ofCentiseconds(activeAdverInterval)) / 256) as Microseconds
+  const whole = router.version === 2 ? milliseconds(1_000) : ofCentiseconds(activeAdverInterval)
+  return (((256 - router.priority) * whole) / 256) as Microseconds
 }
 
 /** What an advertisement of a router that may leave can say: 0 and 255 have meanings of their own. */

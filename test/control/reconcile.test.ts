@@ -1,103 +1,18 @@
-/** One binding against a world that lies, forgets, delays and refuses; the test is the world. */
+/** One binding and its provider: what is written, looked at, waited for, and said. */
 import { describe, expect, test } from 'vitest'
-import type { Failure, Observation, Outcome } from '../../adapters/adapter.ts'
+import type { Observation } from '../../adapters/adapter.ts'
+import { beginBinding } from '../../control/binding.ts'
 import {
-  type Binding,
-  type BindingEffect,
-  type BindingEvent,
-  beginBinding,
-  type DriftPolicy,
-  reconcile,
-} from '../../control/reconcile.ts'
-
-const policy = {
-  restMs: 30_000,
-  targets: new Set(['n1', 'n2']),
-  settleMs: 30_000,
-  maxInFlightMs: 35_000,
-  unsureMs: 5_000,
-  fenced: true,
-}
-
-/** Drives one binding. Every effect must be answered by the test before the next call can leave. */
-function binding(begin: Binding = beginBinding(null), drift: DriftPolicy = 'reassert', fenced = true) {
-  let state = begin
-  let now = 0
-  let calls: BindingEffect[] = []
-  const events: string[] = []
-  const feed = (event: BindingEvent): void => {
-    const step = reconcile({ ...policy, drift, fenced }, state, event, { ms: now, random: 0.5 })
-    state = step.state
-    for (const effect of step.effects) {
-      if (effect.kind === 'event') events.push(effect.name)
-      else calls.push(effect)
-    }
-    expect(calls.length, 'never two calls at once').toBeLessThanOrEqual(1)
-  }
-  /** The call in flight, taken to be answered. */
-  const call = (): string => {
-    const [effect] = calls
-    if (effect === undefined) return 'nothing'
-    return effect.kind === 'apply' ? `apply ${effect.node} ${effect.epoch} ${effect.token}` : effect.kind
-  }
-  return {
-    feed,
-    call,
-    events,
-    state: () => state,
-    observed: (observation: Observation): string => {
-      expect(call()).toBe('observe')
-      calls = []
-      feed({ kind: 'observed', observation })
-      return call()
-    },
-    applied: (outcome: Outcome): string => {
-      expect(call()).toMatch(/^apply/)
-      calls = []
-      feed({ kind: 'applied', outcome })
-      return call()
-    },
-    want: (node: string, epoch: number, waits = false): string => {
-      feed({ kind: 'wanted', wanted: { node, epoch }, waits })
-      return call()
-    },
-    /** Waits for what is due next, and says how long that took and what left. */
-    wait: (): [number, string] => {
-      const from = now
-      now = state.dueAt ?? now
-      feed({ kind: 'tick' })
-      return [now - from, call()]
-    },
-    advance: (ms: number): void => {
-      now += ms
-    },
-  }
-}
-
-const at = (node: string, token: string | null = node): Observation => ({ kind: 'node', node, token, raw: {} })
-const done: Outcome = { kind: 'done' }
-const failure = (kind: 'retry' | 'conflict' | 'permanent' | 'unknown', code: string = kind): Failure => ({
-  kind,
-  code,
-  message: 'm',
-})
-const throttled: Failure = { kind: 'throttled', code: 'throttled', message: 'm', afterMs: 7_000 }
-
-/** n1 is wanted at 1 and was read back. */
-function settled(drift: DriftPolicy = 'reassert') {
-  const it = binding(beginBinding(null), drift)
-  it.want('n1', 1)
-  it.observed(at('n1'))
-  expect(it.state().state).toBe('settled')
-  return it
-}
-
-/** The same, and its last look is too old to write by. */
-function settledLongAgo(drift: DriftPolicy = 'reassert') {
-  const it = settled(drift)
-  it.advance(2 * policy.restMs + 1)
-  return it
-}
+  at,
+  binding,
+  done,
+  failure,
+  foreign,
+  policy,
+  settled,
+  settledLongAgo,
+  throttled,
+} from '../support/one-binding.ts'
 
 test('it looks, writes what differs, and believes only what it reads back', () => {
   const it = binding()
@@ -369,73 +284,6 @@ test('results that nobody waits for are dropped', () => {
   it.feed({ kind: 'applied', outcome: done })
   it.feed({ kind: 'observed', observation: at('n2') })
   expect(it.state()).toBe(before)
-})
-
-const foreign = (what: string): Observation => ({ kind: 'foreign', what, token: what, raw: { found: what } })
-
-/** Settled long enough for nothing of its own to be on its way. */
-function atRest(drift: DriftPolicy) {
-  const it = settled(drift)
-  it.wait()
-  return it
-}
-
-test('alert: what somebody else changed is said once and left there; the next move writes as ever', () => {
-  const it = atRest('alert')
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state()).toMatchObject({ state: 'drifted', lastError: 'points at eni-9, and is left there' })
-  for (let i = 0; i < 3; i++) {
-    expect(it.wait()).toEqual([policy.restMs, 'observe'])
-    it.observed(foreign('eni-9'))
-  }
-  expect(it.events.filter((name) => name === 'drift')).toHaveLength(1)
-  it.wait()
-  it.observed(foreign('eni-8'))
-  expect(it.events.filter((name) => name === 'drift')).toHaveLength(2)
-  expect(it.want('n2', 2)).toBe('observe')
-  expect(it.observed(foreign('eni-8'))).toBe('apply n2 2 eni-8')
-})
-
-test('freeze: nothing is written, not for a move either, until an operator acknowledges it', () => {
-  const it = atRest('freeze')
-  it.observed(foreign('eni-9'))
-  it.want('n2', 2)
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state()).toMatchObject({ state: 'drifted', wanted: { node: 'n2', epoch: 2 } })
-  it.feed({ kind: 'acknowledged' })
-  expect(it.observed(foreign('eni-9'))).toBe('apply n2 2 eni-9')
-})
-
-test.each(['alert', 'freeze'] as const)(
-  '%s: an acknowledgement puts it back; agreement by itself ends it too',
-  (drift) => {
-    const it = atRest(drift)
-    it.observed(foreign('eni-9'))
-    it.wait()
-    it.observed(at('n1'))
-    expect(it.state()).toMatchObject({ state: 'settled', left: null, lastError: null })
-    it.wait()
-    it.observed(foreign('eni-9'))
-    it.feed({ kind: 'acknowledged' })
-    expect(it.observed(foreign('eni-9'))).toBe('apply n1 1 eni-9')
-  },
-)
-
-test.each(['alert', 'freeze'] as const)('%s: an own write that lands late is put right all the same', (drift) => {
-  const it = settledLongAgo(drift)
-  it.want('n2', 2)
-  it.observed(at('n1'))
-  it.applied(done)
-  it.observed(at('n2'))
-  it.wait()
-  expect(it.observed(at('n1', 'late'))).toBe('apply n2 2 late')
-})
-
-test('what was left alone when control stopped is left alone when it is back', () => {
-  const it = binding(beginBinding({ node: 'n1', epoch: 1 }, 'left'), 'freeze')
-  it.feed({ kind: 'resumed' })
-  expect(it.observed(foreign('eni-9'))).toBe('nothing')
-  expect(it.state().state).toBe('drifted')
 })
 
 test('a binding that comes after others looks once, and writes when it may', () => {

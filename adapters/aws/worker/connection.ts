@@ -1,7 +1,9 @@
 /**
- * How the SDK reaches EC2 from a Cloudflare Worker: by `fetch`, with credentials from the Worker's secrets, which are
- * the only place there is. Read at each call, so that a secret that was replaced needs no restart.
+ * How the SDK reaches AWS from a Cloudflare Worker: by `fetch`, with credentials from the Worker's secrets, which are
+ * the only place there is. Read again when they are refused, so that a secret that was replaced needs no restart.
  */
+import type { Failure } from '../../adapter.ts'
+import { failure } from '../../failures.ts'
 import type { Connection } from '../connection.ts'
 
 export function connection(): Connection {
@@ -9,7 +11,7 @@ export function connection(): Connection {
     credentials: async () => {
       const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env
       if (AWS_ACCESS_KEY_ID === undefined || AWS_SECRET_ACCESS_KEY === undefined) {
-        throw Object.assign(new Error(missing), { name: 'CredentialsProviderError' })
+        throw new Error(missing)
       }
       return {
         accessKeyId: AWS_ACCESS_KEY_ID,
@@ -18,6 +20,12 @@ export function connection(): Connection {
       }
     },
   }
+}
+
+export const credentialSource = (): string => "the Worker's environment"
+
+export async function credentialFailure(_error: unknown, _signal: AbortSignal): Promise<Failure> {
+  return failure('permanent', 'NoCredentials', missing)
 }
 
 const missing =

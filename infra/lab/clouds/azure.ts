@@ -4,10 +4,12 @@
  *   POST /token                          client credentials, for a bearer token
  *   GET  …/routeTables/T                 `getTable`
  *   PUT  …/routeTables/T/routes/R        `putRoute`: read-only properties and unknown ones are refused; 200 or 201 with
- *                                        Azure-AsyncOperation
+ *                                        Azure-AsyncOperation, or 202 with Location, as `follow` has it
  *   GET  …/operations/OP                 `getOperation`: InProgress until `operationMs` have passed
+ *   GET  …/operationResults/OP           `getOperation`: 202 until then
  *
- * Each call names its api-version. An operation has its effect when it is accepted.
+ * Each call names its api-version. A route says what it was told when it is accepted, and that it is Updating until the
+ * operation ends: then that it has Succeeded, or has Failed where there is an `operationError`.
  */
 import { z } from 'zod'
 import {
@@ -27,15 +29,26 @@ type Properties = {
 }
 export type AzureState = {
   /** By name, of the one table. */
-  readonly routes: Readonly<Record<string, { readonly version: number; readonly properties: Properties }>>
-  readonly operations: Readonly<Record<string, { readonly doneAt: number }>>
+  readonly routes: Readonly<
+    Record<string, { readonly version: number; readonly properties: Properties; readonly operation?: Operation }>
+  >
+  readonly operations: Readonly<Record<string, Operation>>
 }
+
+export type OperationError = { readonly code: string; readonly message: string }
+type Operation = { readonly doneAt: number; readonly error: OperationError | null }
 
 export type AzureOptions = CloudOptions & {
   readonly table: string
   readonly client: { readonly id: string; readonly secret: string }
   readonly initial: AzureState
+} & Operations
+
+/** How operations go. Default: they end at once, and well, and are told by Azure-AsyncOperation. */
+export type Operations = {
   readonly operationMs?: number
+  readonly operationError?: OperationError
+  readonly follow?: 'Azure-AsyncOperation' | 'Location'
 }
 
 export type Azure = StrictCloud<AzureState> & { readonly tokens: readonly string[]; revoke(): void }
@@ -43,7 +56,8 @@ export type Azure = StrictCloud<AzureState> & { readonly tokens: readonly string
 const statusOf: Readonly<Record<string, number>> = {
   ...{ InvalidRequestFormat: 400, MissingApiVersionParameter: 400, ExpiredAuthenticationToken: 401 },
   ...{ AuthorizationFailed: 403, ResourceNotFound: 404, TooManyRequests: 429, ServiceUnavailable: 503 },
-  ...{ AnotherOperationInProgress: 409 },
+  ...{ AnotherOperationInProgress: 409, ScopeLocked: 409, Conflict: 409, PreconditionFailed: 412 },
+  ...{ RetryableErrorDueToAnotherOperation: 429 },
 }
 
 function refuse(code: string, message: string): Reply {
@@ -75,9 +89,9 @@ export async function createAzure(options: AzureOptions): Promise<Azure> {
       },
       perform: (state, call, { asked, now }) => {
         if (call.action === 'token') return { reply: grant() }
-        if (call.action === 'getTable') return { reply: json(200, tableOf(state, options.table)) }
-        if (call.action === 'getOperation') return operation(state, call, now)
-        return putRoute(state, call, { asked, doneAt: now.getTime() + (options.operationMs ?? 0) })
+        if (call.action === 'getTable') return { reply: json(200, tableOf(state, options.table, now)) }
+        if (call.action === 'getOperation') return { reply: operation(state, call, now) }
+        return putRoute(state, call, { asked, now, options })
       },
       refuse,
     },
@@ -113,28 +127,30 @@ function callOf({ method, target, headers }: Asked, table: string): Call | Reply
     if (headers['content-type'] === 'application/json') return { action: 'putRoute', params: { route }, kind: 'write' }
     return refuse('InvalidRequestFormat', 'the body is no JSON')
   }
-  const [, id] = /\/operations\/([^/]+)$/.exec(pathname) ?? []
-  if (method === 'GET' && id !== undefined) return { action: 'getOperation', params: { id }, kind: 'read' }
+  const [, what, id] = /\/(operations|operationResults)\/([^/]+)$/.exec(pathname) ?? []
+  if (method === 'GET' && what !== undefined && id !== undefined) {
+    return { action: 'getOperation', params: { id, what }, kind: 'read' }
+  }
   return refuse('ResourceNotFound', `The Resource '${pathname}' was not found.`)
 }
 
-function routeOf(state: AzureState, name: string): object {
-  const { version, properties } = state.routes[name]!
-  return {
-    name,
-    etag: `W/"${version}"`,
-    properties: { provisioningState: 'Succeeded', ...properties, hasBgpOverride: false },
-  }
+function routeOf(state: AzureState, name: string, now: Date): object {
+  const { version, properties, operation: { doneAt, error } = { doneAt: 0, error: null } } = state.routes[name]!
+  const provisioningState = now.getTime() < doneAt ? 'Updating' : error === null ? 'Succeeded' : 'Failed'
+  return { name, etag: `W/"${version}"`, properties: { provisioningState, ...properties, hasBgpOverride: false } }
 }
 
-function tableOf(state: AzureState, name: string): object {
-  return { name, properties: { routes: Object.keys(state.routes).map((route) => routeOf(state, route)) } }
+function tableOf(state: AzureState, name: string, now: Date): object {
+  return { name, properties: { routes: Object.keys(state.routes).map((route) => routeOf(state, route, now)) } }
 }
 
-function operation(state: AzureState, { params: { id = '' } }: Call, now: Date): Performed<AzureState> {
+function operation(state: AzureState, { params: { id = '', what } }: Call, now: Date): Reply {
   const found = Object.hasOwn(state.operations, id) ? state.operations[id] : undefined
-  if (found === undefined) return { reply: refuse('ResourceNotFound', `no operation ${id}`) }
-  return { reply: json(200, { status: now.getTime() < found.doneAt ? 'InProgress' : 'Succeeded' }) }
+  if (found === undefined) return refuse('ResourceNotFound', `no operation ${id}`)
+  const isRunning = now.getTime() < found.doneAt
+  if (what === 'operationResults') return { ...json(isRunning ? 202 : 200, {}), body: '' }
+  if (isRunning) return json(200, { status: 'InProgress' })
+  return json(200, found.error === null ? { status: 'Succeeded' } : { status: 'Failed', error: found.error })
 }
 
 const bodySchema = z.strictObject({
@@ -148,7 +164,7 @@ const bodySchema = z.strictObject({
 function putRoute(
   state: AzureState,
   { params: { route = '' } }: Call,
-  { asked, doneAt }: { readonly asked: Asked; readonly doneAt: number },
+  { asked, now, options }: { readonly asked: Asked; readonly now: Date; readonly options: Operations },
 ): Performed<AzureState> {
   const body = bodySchema.safeParse(parsed(asked.body)).data
   if (body === undefined) return { reply: refuse('InvalidRequestFormat', 'a route, as documented') }
@@ -156,14 +172,21 @@ function putRoute(
   if ((properties.nextHopType === 'VirtualAppliance') !== (properties.nextHopIpAddress !== undefined)) {
     return { reply: refuse('InvalidRequestFormat', 'nextHopIpAddress is for VirtualAppliance, and for it alone') }
   }
+  const { operationMs = 0, operationError = null, follow = 'Azure-AsyncOperation' } = options
   const id = `op-${Object.keys(state.operations).length + 1}`
   const version = (state.routes[route]?.version ?? 0) + 1
+  const begun = { doneAt: now.getTime() + operationMs, error: operationError }
   const next = {
-    routes: { ...state.routes, [route]: { version, properties } },
-    operations: { ...state.operations, [id]: { doneAt } },
+    routes: { ...state.routes, [route]: { version, properties, operation: begun } },
+    operations: { ...state.operations, [id]: begun },
   }
-  const url = `http://${asked.headers.host}/providers/Microsoft.Network/operations/${id}?api-version=2024-05-01`
-  const reply = json(version === 1 ? 201 : 200, routeOf(next, route), { 'azure-asyncoperation': url })
+  const network = `http://${asked.headers.host}/providers/Microsoft.Network`
+  const reply =
+    follow === 'Location'
+      ? { ...json(202, {}, { location: `${network}/operationResults/${id}?api-version=2024-05-01` }), body: '' }
+      : json(version === 1 ? 201 : 200, routeOf(next, route, now), {
+          'azure-asyncoperation': `${network}/operations/${id}?api-version=2024-05-01`,
+        })
   return { reply, state: next }
 }
 

@@ -43,6 +43,7 @@ export type LoadBalancer = {
   readonly country_pools: Readonly<Record<string, readonly string[]>>
   readonly pop_pools: Readonly<Record<string, readonly string[]>>
   readonly rules: readonly { readonly name: string; readonly condition: string }[]
+  readonly pool_sets?: readonly { readonly name: string; readonly disabled?: boolean }[]
   readonly steering_policy: SteeringPolicy
   readonly session_affinity: 'none' | 'cookie' | 'ip_cookie' | 'header'
   readonly created_on: string

@@ -43,10 +43,12 @@ function fieldsIn(state: Ec2State): Fields<ElasticIp> {
   }
 }
 
-function described(state: Ec2State, { allocationId, publicIp, association }: ElasticIp): Tree {
+function described(state: Ec2State, { allocationId, publicIp, association, serviceManaged }: ElasticIp): Tree {
   const instanceId = interfaceOf(state, association?.networkInterfaceId)?.instanceId
   return {
     publicIp,
+    networkBorderGroup: 'eu-west-1',
+    ...(serviceManaged === undefined ? {} : { serviceManaged }),
     allocationId,
     domain: 'vpc',
     ...(instanceId === undefined ? {} : { instanceId }),

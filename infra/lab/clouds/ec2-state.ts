@@ -26,6 +26,8 @@ export type ElasticIp = {
   readonly allocationId: string
   readonly publicIp: string
   readonly association: Association | null
+  /** The service of AWS's that made it: alb, nlb, rnat, rds. */
+  readonly serviceManaged?: string | undefined
 }
 
 /** A subnet that is not listed takes any address. */

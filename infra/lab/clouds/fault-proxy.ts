@@ -4,7 +4,7 @@
  *   request ──▶ trouble (faults) ──▶ the server ──▶ answer ──▶ lost, late or never
  *
  * It has the faults of the strict clouds. A read that shall be stale is answered with what `look` said before the last
- * change; a write that shall be late is sent on later, as it is.
+ * change; a write that shall be late is sent on later, as it is, and its answer is always lost: nobody knows it yet.
  */
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -47,7 +47,7 @@ type Proxy = FaultProxyOptions & {
 
 export async function createFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true })
-  const proxy: Proxy = { ...options, agent, faults: createFaults(), requests: [], past: [], late: new Set() }
+  const proxy: Proxy = { ...options, agent, faults: faultsOf(), requests: [], past: [], late: new Set() }
   const server = createServer((incoming, response) => {
     serve(proxy, incoming, response).catch(() => response.destroy())
   })
@@ -69,6 +69,18 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+function faultsOf(): Faults {
+  const faults = createFaults()
+  return {
+    ...faults,
+    add: (fault) => {
+      const isAnswered = fault.kind === 'late-write' && fault.answer === 'success'
+      if (isAnswered) throw new Error('a proxy cannot answer a late-write before its server has: leave answer out')
+      faults.add(fault)
+    },
   }
 }
 

@@ -42,8 +42,9 @@ const rules: Readonly<Record<string, (state: GoogleState, call: Call, context: C
     return found === undefined ? missing(`routes/${route}`) : { reply: json(200, { kind: 'compute#route', ...found }) }
   },
   deleteRoute: (state, { params: { route = '' } }, context) => {
-    if (own(state.routes, route) === undefined) return missing(`routes/${route}`)
-    const { [route]: _, ...rest } = state.routes
+    const found = own(state.routes, route) ?? Object.values(state.routes).find(({ id }) => id === route)
+    if (found === undefined) return missing(`routes/${route}`)
+    const { [found.name]: _, ...rest } = state.routes
     return accepted({ ...state, routes: rest }, context)
   },
   insertRoute,

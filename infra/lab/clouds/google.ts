@@ -5,7 +5,8 @@
  *   GET  …/zones/Z/instances/I                      `getInstance`
  *   PATCH …/instances/I/updateNetworkInterface      `updateNetworkInterface`: without fingerprint 400, with an old one
  *                                                   412; an address that another interface has fails in the operation
- *   GET|DELETE …/global/routes/R, POST …/routes     `getRoute`, `deleteRoute`, `insertRoute`: a name that is taken is 409
+ *   GET|DELETE …/global/routes/R, POST …/routes     `getRoute`, `deleteRoute`, `insertRoute`: a name that is taken is 409,
+ *                                                   and DELETE takes an id in the place of the name
  *   GET  …/operations/OP                            `getOperation`: RUNNING until `operationMs` have passed
  *   GET  …/regions/R/subnetworks/S                  `getSubnetwork`
  *
@@ -69,7 +70,15 @@ export type Google = StrictCloud<GoogleState> & {
 
 const statusOf: Readonly<Record<string, number>> = {
   ...{ required: 400, invalid: 400, authError: 401, forbidden: 403, rateLimitExceeded: 403, notFound: 404 },
-  ...{ alreadyExists: 409, conditionNotMet: 412, backendError: 503, internalError: 500, tooMany: 429 },
+  ...{
+    alreadyExists: 409,
+    conditionNotMet: 412,
+    quotaExceeded: 403,
+    resourceNotReady: 400,
+    backendError: 503,
+    internalError: 500,
+    tooMany: 429,
+  },
 }
 
 export function refuse(reason: string, message: string): Reply {

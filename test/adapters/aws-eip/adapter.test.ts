@@ -130,7 +130,7 @@ test('no credentials at all are permanent', async () => {
   vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
   const { adapter, world, ec2 } = await ec2World({ strict: false })
   expect(await adapter.observe(signal)).toMatchObject({
-    failure: { kind: 'permanent', code: 'CredentialsProviderError' },
+    failure: { kind: 'permanent', code: 'NoCredentials' },
   })
   expect(ec2.requests.length).toBe(0)
   await world.end()

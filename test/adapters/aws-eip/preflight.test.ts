@@ -33,6 +33,18 @@ describe('preflight', () => {
     await world.end()
   })
 
+  test('finds an address that a service of AWS has made for itself', async () => {
+    const { adapter, world, ec2 } = await ec2World({ strict: false })
+    ec2.change((state) => ({
+      ...state,
+      addresses: state.addresses.map((each) => ({ ...each, serviceManaged: 'nlb' })),
+    }))
+    expect((await linesOf(adapter))[0]).toMatch(/^failed: ec2:DescribeAddresses eipalloc-1: it is managed by nlb/)
+    const { raw } = (await adapter.observe(signal)) as { raw: unknown }
+    expect(raw).toMatchObject({ serviceManaged: 'nlb', networkBorderGroup: 'eu-west-1' })
+    await world.end()
+  })
+
   test('in strict mode tries both steps wherever the address is', async () => {
     const { adapter, world } = await ec2World({ strict: true })
     await world.setOutOfBand('foreign')

@@ -140,11 +140,13 @@ test('an error about a signature is not quoted at all', () => {
   }
 })
 
-test('an error of a credential source is not quoted: it may hold what a program printed', () => {
-  const error = new Error('credential_process printed {"SecretAccessKey":"hunter2"}')
-  error.name = 'CredentialsProviderError'
-  expect(failureOf(error, now)).toMatchObject({ kind: 'permanent', code: 'CredentialsProviderError' })
-  expect(JSON.stringify(failureOf(error, now))).not.toContain('hunter2')
+test('credentials that have expired are said to have, unless the clock is off', () => {
+  const { date } = { date: now.toUTCString() }
+  for (const code of ['ExpiredToken', 'ExpiredTokenException', 'RequestExpired']) {
+    const failure = failureOf(answered(code, 403, { headers: { date } }), now)
+    expect(failure).toMatchObject({ kind: 'permanent', code })
+    expect(failure.message).toMatch(/^the credentials have expired/)
+  }
 })
 
 test('a message is one line of bounded length', () => {

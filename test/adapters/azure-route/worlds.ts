@@ -3,9 +3,11 @@ import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createAzureRoute } from '../../../adapters/azure-route/adapter.ts'
 import { azureRouteSchema } from '../../../adapters/azure-route/schema.ts'
-import { type Azure, type AzureState, createAzure } from '../../../infra/lab/clouds/azure.ts'
+import type { Options } from '../../../adapters/rest/adapter.ts'
+import { type Azure, type AzureState, createAzure, type Operations } from '../../../infra/lab/clouds/azure.ts'
 import type { CaseFault, Place, World } from '../adapter-cases.ts'
 import { createManualTimers } from '../manual-timers.ts'
+import { clockOf } from '../thin/world.ts'
 
 const id = '8d5c9f3e-51d8-4a6b-9d0d-2f1f6f0c7a11'
 export const secret = 'client secret under test'
@@ -18,15 +20,20 @@ export function useSecret(value: string = secret): void {
   vi.stubEnv('AZURE_SECRET_UNDER_TEST', value)
 }
 
-export function adapterAt(url: string, config: object = {}): Adapter {
+const own: Record<'n1' | 'n2', { readonly nextHopIpAddress: string }> = {
+  n1: { nextHopIpAddress: hops.n1 },
+  n2: { nextHopIpAddress: hops.n2 },
+}
+
+export function adapterAt(url: string, config: object = {}, options: Options = {}, given = own): Adapter {
   const parsed = azureRouteSchema.config.parse({
     ...{ subscription: id, resourceGroup: 'network', routeTable: 'lan', route: 'vip', addressPrefix: '10.9.0.100/32' },
     ...{ tenant: id, clientId: id, clientSecret: { env: 'AZURE_SECRET_UNDER_TEST' } },
     ...{ endpoint: url, tokenEndpoint: `${url}/token`, ...config },
   })
-  const targets = { n1: { nextHopIpAddress: hops.n1 }, n2: { nextHopIpAddress: hops.n2 } }
+  const targets = { n1: azureRouteSchema.target.parse(given.n1), n2: azureRouteSchema.target.parse(given.n2) }
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return createAzureRoute({ service: 'web', binding: 'vip', config: parsed, targets }, { pause })
+  return createAzureRoute({ service: 'web', binding: 'vip', config: parsed, targets }, { pause, ...options })
 }
 
 function moved(state: AzureState, to: Place): AzureState {
@@ -36,13 +43,13 @@ function moved(state: AzureState, to: Place): AzureState {
   return { ...state, routes: { ...rest, vip: { version: (vip?.version ?? 0) + 1, properties } } }
 }
 
-export async function azureRouteWorld(): Promise<{
+export async function azureRouteWorld(operations: Operations = {}): Promise<{
   readonly adapter: Adapter
   readonly world: World
   readonly azure: Azure
 }> {
   const timers = createManualTimers()
-  const azure = await createAzure({ ...cloud, timers })
+  const azure = await createAzure({ ...cloud, ...operations, timers, clock: clockOf(timers) })
   const nameOf = { observe: 'getTable', apply: 'putRoute' } as const
   const world: World = {
     owner: async () => {

@@ -142,6 +142,16 @@ test('of two epoch records the higher counts, it is said that there are two, and
   await world.end()
 })
 
+test('an alias in the place of the epoch record is for a person to mend, and no conflict without an end', async () => {
+  const { adapter, world, cloudflare } = await cloudflareDnsWorld()
+  await world.setOutOfBand('n1')
+  const alias = { type: 'CNAME' as const, content: 'elsewhere.example.net', ttl: 60 }
+  cloudflare.setOutOfBand(zoneId, `_holdfast.${vip}`, ['TXT', 'CNAME'], [alias])
+  expect(await see(adapter)).toMatchObject({ kind: 'foreign', what: expect.stringContaining('is an alias (CNAME)') })
+  expect(await move(adapter, 'n2', 9)).toMatchObject({ kind: 'permanent', code: 'NotOurs' })
+  await world.end()
+})
+
 test('a text that is none of ours stops every write', async () => {
   const { adapter, world, cloudflare } = await cloudflareDnsWorld()
   await world.setOutOfBand('n1')

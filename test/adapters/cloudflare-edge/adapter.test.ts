@@ -95,6 +95,33 @@ describe('clients', () => {
   })
 })
 
+describe('a route that outlives its service', () => {
+  test('serves on, and gives its hosts to another service once it is written without any', async () => {
+    const { now: edge } = await edgeWith({ HOLDFAST_EDGE_TOKEN: edgeToken })
+    const origins = await Promise.all(['old', 'new'].map((site) => serve((_, response) => void response.end(site))))
+    for (const origin of origins) onTestFinished(origin.stop)
+    const adapterOf = (service: string, i: number) => {
+      const places = { n1: { site: 'dc1', url: origins[i]!.url }, n2: targets.n2 }
+      return adapterAt(edge().url.href, { service, hosts: ['shop.test'], targets: places })
+    }
+    const move = { node: 'n1', epoch: 7, token: '0' }
+    const seenBy = async () => (await edge().ask('shop.test')).body
+    expect(await adapterOf('a-former', 0).apply(move, signal)).toEqual({ kind: 'done' })
+    expect(await adapterOf('shop', 1).apply(move, signal)).toEqual({ kind: 'done' })
+    await eventually(seenBy, (body) => expect(body).toBe('old'))
+    // As the edge's README says, since there is no DELETE: an epoch must outlive what it guards.
+    const freed = await fetch(new URL('/_holdfast/routes/a-former', edge().url), {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${edgeToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ hosts: [], epoch: 7, owner: null, sites: [] }),
+    })
+    expect(freed.status).toBe(200)
+    await eventually(seenBy, (body) => expect(body).toBe('new'))
+    // Whoever still writes for the former service cannot take the hosts back by an older epoch.
+    expect(await adapterOf('a-former', 0).apply({ ...move, epoch: 6 }, signal)).toMatchObject({ code: 'StaleEpoch' })
+  })
+})
+
 describe('a route', () => {
   test('has the owner’s site first, then the others, and each place once', async () => {
     const service = `web-${++services}`

@@ -190,6 +190,7 @@ describe('preflight', () => {
       'passed load balancer 699d98642c564d2e855e9661899b7252 and the pools of its account can be read',
       'passed pools are tried in order',
       'passed no rule chooses other pools',
+      'passed no pool set chooses other pools',
       'passed no session stays with a pool',
       'passed each node has a pool of its own',
       "passed the fallback pool is no node's",
@@ -208,6 +209,7 @@ describe('preflight', () => {
     [{ session_affinity: 'cookie' }, 'session_affinity is cookie'],
     [{ fallback_pool: pool.n1 }, 'it is that of n1'],
     [{ rules: [{ name: 'r', condition: 'true' }] }, 'there are 1 rules'],
+    [{ pool_sets: [{ name: 's' }, { name: 'off', disabled: true }] }, 'there are 1 pool_sets'],
     [{ default_pools: [pool.n1] }, 'pool-n2 (n2) is none of the default pools'],
   ] as const)('finds %j', async (change, says) => {
     const { adapter, world, cloudflare } = await loadBalancerWorld({ by: 'enabled' })

@@ -3,7 +3,7 @@ import { vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createDigitalOceanReservedIp } from '../../../adapters/digitalocean-reserved-ip/adapter.ts'
 import { digitaloceanReservedIpSchema } from '../../../adapters/digitalocean-reserved-ip/schema.ts'
-import type { Options } from '../../../adapters/rest/accepted.ts'
+import type { Options } from '../../../adapters/rest/adapter.ts'
 import {
   allScopes,
   createDigitalOcean,

@@ -1,6 +1,6 @@
 /** Names and values that are the same, however they are written. */
 import { expect, test } from 'vitest'
-import { isWithin, normalisedName } from '../../../adapters/dns/names.ts'
+import { isWithin, normalisedName, zoneNameSchema } from '../../../adapters/dns/names.ts'
 import { canonicalValue, recordSetsOf, sameRecords } from '../../../adapters/dns/records.ts'
 
 test.each([
@@ -38,4 +38,13 @@ test('order and repetition make no difference, type and value do', () => {
   expect(sameRecords(target, seen)).toBe(true)
   expect(sameRecords(target, seen.slice(0, 1))).toBe(false)
   expect(sameRecords(target, [seen[0], { type: 'A', values: ['192.0.2.2'] }])).toBe(false)
+})
+
+test('a zone may be one word, and is no wildcard', () => {
+  expect(['internal', 'Example.com.', '_x.example'].map((zone) => zoneNameSchema.parse(zone))).toEqual([
+    'internal',
+    'example.com',
+    '_x.example',
+  ])
+  for (const zone of ['', '.', '*.example.com', 'a b', '-a']) expect(zoneNameSchema.safeParse(zone).success).toBe(false)
 })

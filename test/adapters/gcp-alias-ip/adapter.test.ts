@@ -6,13 +6,13 @@ import { adapterAt, gcpAliasIpWorld, useKey, vip } from './worlds.ts'
 
 beforeEach(() => useKey())
 
-adapterCases({ name: 'gcp-alias-ip', setup: gcpAliasIpWorld })
-faultMatrix({ name: 'gcp-alias-ip', setup: gcpAliasIpWorld })
+adapterCases({ name: 'gcp-alias-ip', setup: () => gcpAliasIpWorld() })
+faultMatrix({ name: 'gcp-alias-ip', setup: () => gcpAliasIpWorld() })
 
 const signal = new AbortController().signal
 
-async function made() {
-  const all = await gcpAliasIpWorld()
+async function made(operations: Parameters<typeof gcpAliasIpWorld>[0] = {}) {
+  const all = await gcpAliasIpWorld(operations)
   onTestFinished(() => all.world.end())
   return all
 }
@@ -94,4 +94,30 @@ test('preflight finds what is there and what is not', async () => {
   ])
   const bad = await adapterAt(google.url, { address: '10.9.9.9' }).preflight(signal)
   expect(bad.filter(({ result }) => result === 'failed')).toHaveLength(2)
+})
+
+test('an operation that outlasts the call was accepted, but not when it only takes the address away', async () => {
+  const { google, world } = await made({ operationMs: 60_000 })
+  const adapter = adapterAt(google.url, {}, { callTimeoutMs: 1_500 })
+  expect(await moveTo(adapter, 'n1')).toEqual({ kind: 'done' })
+  expect(await moveTo(adapter, 'n2')).toMatchObject({ kind: 'unknown', code: 'StillRunning' })
+  expect(await world.owner()).toBe(null)
+  expect(await moveTo(adapter, 'n2')).toEqual({ kind: 'done' })
+  expect(await world.owner()).toBe('n2')
+})
+
+test.each(['rateLimitExceeded', 'tooMany', 'backendError', 'forbidden'])(
+  'an operation that cannot be asked about, for %s, was accepted',
+  async (code) => {
+    const { adapter, google, world } = await made()
+    google.faults.add({ kind: 'error', code, action: 'getOperation' })
+    expect(await moveTo(adapter, 'n1')).toEqual({ kind: 'done' })
+    expect(await world.owner()).toBe('n1')
+  },
+)
+
+test('instances that are read at once share a token, which is fetched once', async () => {
+  const { google } = await made()
+  await adapterAt(google.url).observe(signal)
+  expect(google.tokens.length).toBe(1)
 })

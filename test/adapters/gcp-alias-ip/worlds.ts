@@ -4,7 +4,7 @@ import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createGcpAliasIp } from '../../../adapters/gcp-alias-ip/adapter.ts'
 import { gcpAliasIpSchema } from '../../../adapters/gcp-alias-ip/schema.ts'
-import { createGoogle, type Google, type GoogleState } from '../../../infra/lab/clouds/google.ts'
+import { createGoogle, type Google, type GoogleOptions, type GoogleState } from '../../../infra/lab/clouds/google.ts'
 import type { CaseFault, Place, World } from '../adapter-cases.ts'
 import { createManualTimers } from '../manual-timers.ts'
 
@@ -86,13 +86,13 @@ function moved(state: GoogleState, to: Place): GoogleState {
   return { ...state, instances: Object.fromEntries(entries) }
 }
 
-export async function gcpAliasIpWorld(): Promise<{
+export async function gcpAliasIpWorld(operations: Pick<GoogleOptions, 'operationMs'> = {}): Promise<{
   readonly adapter: Adapter
   readonly world: World
   readonly google: Google
 }> {
   const timers = createManualTimers()
-  const google = await createGoogle({ project, account, initial, timers })
+  const google = await createGoogle({ project, account, initial, timers, ...operations })
   let hung = 0
   const world: World = {
     owner: async () => placeIn(google.state()),

@@ -3,17 +3,20 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { adapterCases } from '../adapter-cases.ts'
 import { faultMatrix } from '../fault-matrix.ts'
 import { useKey } from '../gcp-alias-ip/worlds.ts'
+import { before } from '../thin/servers.ts'
 import { adapterAt, gcpRouteWorld } from './worlds.ts'
 
 beforeEach(() => useKey())
 
-adapterCases({ name: 'gcp-route', setup: gcpRouteWorld })
-faultMatrix({ name: 'gcp-route', setup: gcpRouteWorld })
+adapterCases({ name: 'gcp-route', setup: () => gcpRouteWorld() })
+faultMatrix({ name: 'gcp-route', setup: () => gcpRouteWorld() })
 
 const signal = new AbortController().signal
 
-async function made() {
-  const all = await gcpRouteWorld()
+const move = { node: 'n1', epoch: 1, token: null }
+
+async function made(operations: Parameters<typeof gcpRouteWorld>[0] = {}) {
+  const all = await gcpRouteWorld(operations)
   onTestFinished(() => all.world.end())
   return all
 }
@@ -40,4 +43,59 @@ test('preflight tells a network that is there from one that is not', async () =>
   }
   expect(await results({})).toEqual(['passed', 'passed', 'passed', 'untried', 'untried'])
   expect(await results({ network: 'other' })).toEqual(['passed', 'failed', 'passed', 'untried', 'untried'])
+})
+
+test.each(['rateLimitExceeded', 'backendError', 'forbidden', 'notFound'])(
+  'a write of which the operation cannot be asked about, for %s, was accepted',
+  async (code) => {
+    const { adapter, google, world } = await made({ operationMs: 60_000 })
+    google.faults.add({ kind: 'error', code, action: 'getOperation' })
+    expect(await adapter.apply(move, signal)).toEqual({ kind: 'done' })
+    expect(await world.owner()).toBe('n1')
+  },
+)
+
+test('a write that outlasts the call was accepted, but not when it was only the first of two', async () => {
+  const { google, world } = await made({ operationMs: 60_000 })
+  const adapter = adapterAt(google.url, {}, { callTimeoutMs: 1_500 })
+  expect(await adapter.apply(move, signal)).toEqual({ kind: 'done' })
+  const outcome = await adapter.apply({ ...move, node: 'n2' }, signal)
+  expect(outcome).toMatchObject({ kind: 'unknown', code: 'StillRunning' })
+  expect(await world.owner()).toBe(null)
+})
+
+test.each([
+  ['conditionNotMet', 'conflict'],
+  ['resourceNotReady', 'retry'],
+  ['userRateLimitExceeded', 'throttled'],
+  ['tooMany', 'throttled'],
+  ['quotaExceeded', 'permanent'],
+  ['invalid', 'permanent'],
+])('%s is told as %s', async (code, kind) => {
+  const { adapter, google } = await made()
+  google.faults.add({ kind: 'error', code, action: 'insertRoute' })
+  expect(await adapter.apply(move, signal)).toMatchObject({ kind, code })
+})
+
+test('a route is deleted by its id, and where Google does not find that, by its name', async () => {
+  const { adapter, google, world } = await made()
+  await world.setOutOfBand('n1')
+  const { id } = google.state().routes.vip!
+  google.faults.add({ kind: 'error', code: 'notFound', action: 'deleteRoute', about: id })
+  expect(await adapter.apply({ ...move, node: 'n2' }, signal)).toEqual({ kind: 'done' })
+  const deleted = google.requests.filter(({ action }) => action === 'deleteRoute')
+  expect(deleted.map(({ params, outcome }) => [params.route, outcome])).toEqual([
+    [id, 'notFound'],
+    ['vip', 'ok'],
+  ])
+  expect(await world.owner()).toBe('n2')
+})
+
+test('a route that somebody else has made again while it was deleted is left alone', async () => {
+  const { google, world } = await made()
+  await world.setOutOfBand('n1')
+  const endpoint = await before(google.url, 'DELETE', () => world.setOutOfBand('foreign'))
+  const adapter = adapterAt(google.url, { endpoint })
+  expect(await adapter.apply({ ...move, node: 'n2' }, signal)).toMatchObject({ kind: 'conflict', code: 'RouteId' })
+  expect(await world.owner()).toBe('foreign')
 })

@@ -3,21 +3,22 @@ import { expect, vi } from 'vitest'
 import type { Adapter } from '../../../adapters/adapter.ts'
 import { createGcpRoute } from '../../../adapters/gcp-route/adapter.ts'
 import { gcpRouteSchema } from '../../../adapters/gcp-route/schema.ts'
-import { createGoogle, type Google, type GoogleState } from '../../../infra/lab/clouds/google.ts'
+import type { Options } from '../../../adapters/rest/adapter.ts'
+import { createGoogle, type Google, type GoogleOptions, type GoogleState } from '../../../infra/lab/clouds/google.ts'
 import type { Place, World } from '../adapter-cases.ts'
 import { account, faults, initial, pem, project } from '../gcp-alias-ip/worlds.ts'
 import { createManualTimers } from '../manual-timers.ts'
 
 const hops = { n1: '10.0.1.10', n2: '10.0.2.10', foreign: '10.0.9.9' } as const
 
-export function adapterAt(url: string, config: object = {}): Adapter {
+export function adapterAt(url: string, config: object = {}, options: Options = {}): Adapter {
   const parsed = gcpRouteSchema.config.parse({
     ...{ project, network: 'default', route: 'vip', destRange: '10.9.0.100/32' },
     ...{ endpoint: url, tokenEndpoint: `${url}/token`, credentials: { env: 'GOOGLE_KEY_UNDER_TEST' }, ...config },
   })
   const targets = { n1: { nextHopIp: hops.n1 }, n2: { nextHopIp: hops.n2 } }
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return createGcpRoute({ service: 'web', binding: 'vip', config: parsed, targets }, { pause })
+  return createGcpRoute({ service: 'web', binding: 'vip', config: parsed, targets }, { pause, ...options })
 }
 
 function moved(state: GoogleState, to: Place): GoogleState {
@@ -37,13 +38,13 @@ function moved(state: GoogleState, to: Place): GoogleState {
   return { ...state, routes: { ...rest, vip }, count: state.count + 1 }
 }
 
-export async function gcpRouteWorld(): Promise<{
+export async function gcpRouteWorld(operations: Pick<GoogleOptions, 'operationMs'> = {}): Promise<{
   readonly adapter: Adapter
   readonly world: World
   readonly google: Google
 }> {
   const timers = createManualTimers()
-  const google = await createGoogle({ project, account, initial, timers })
+  const google = await createGoogle({ project, account, initial, timers, ...operations })
   const world: World = {
     owner: async () => {
       const hop = google.state().routes.vip?.nextHopIp
@@ -67,8 +68,6 @@ export async function gcpRouteWorld(): Promise<{
       await gone.close()
       return adapterAt(gone.url)
     },
-    // A route is deleted by its name, whoever has made it since.
-    lateWriteTakesAway: true,
     get secrets() {
       return [pem.slice(40, 90), ...google.tokens]
     },

@@ -1,5 +1,5 @@
 /** hetzner-failover-ip: the suite of all adapters, the fault matrix, and what is particular to it. */
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { adapterCases } from '../adapter-cases.ts'
 import { faultMatrix } from '../fault-matrix.ts'
 import { adapterAt, password, robotWorld, usePassword } from './worlds.ts'
@@ -86,5 +86,52 @@ test('preflight asks for all that a move names, and changes nothing', async () =
   cloud.setOutOfBand((state) => ({ ...state, servers: state.servers.slice(1), failovers: [] }))
   expect((await results()).map(([, result]) => result)).toEqual(['failed', 'failed', 'passed', 'untried'])
   expect(cloud.requests.filter(({ action }) => !action.startsWith('GET '))).toEqual([])
+  await world.end()
+})
+
+test('three bindings of one user try a password once, also at once', async () => {
+  const { world, cloud } = await robotWorld()
+  const bindings = [adapterAt(cloud.url), adapterAt(cloud.url, { family: 'ipv6' }), adapterAt(cloud.url)]
+  const all = () => Promise.all(bindings.map((adapter) => adapter.observe(signal)))
+  const refused = { kind: 'unknown', failure: { kind: 'permanent', code: 'UNAUTHORIZED' } }
+  usePassword('wrong')
+  for (const _ of [1, 2, 3]) expect(await all()).toMatchObject([refused, refused, refused])
+  expect(cloud.requests.map(({ outcome }) => outcome)).toEqual(['UNAUTHORIZED'])
+  // So nobody is locked out.
+  usePassword(password)
+  const none = { kind: 'none' }
+  expect(await all()).toMatchObject([none, none, none])
+  expect(cloud.requests.length).toBe(4)
+  await world.end()
+})
+
+test('a binding that waits for another to try the password tries it when that does not end', async () => {
+  const { world, cloud } = await robotWorld()
+  cloud.faults.add({ kind: 'hang-after', next: 1 })
+  const controller = new AbortController()
+  const first = adapterAt(cloud.url).observe(controller.signal)
+  await world.hanging()
+  const others = [adapterAt(cloud.url), adapterAt(cloud.url)].map((adapter) => adapter.observe(signal))
+  const impatient = adapterAt(cloud.url, { callTimeoutMs: 50 }).observe(signal)
+  expect(await impatient).toMatchObject({ kind: 'unknown', failure: { kind: 'retry', code: 'TimedOut' } })
+  expect(cloud.requests.length).toBe(1)
+  controller.abort()
+  expect(await first).toMatchObject({ kind: 'unknown', failure: { kind: 'unknown', code: 'Aborted' } })
+  expect(await Promise.all(others)).toMatchObject([{ kind: 'none' }, { kind: 'none' }])
+  await world.end()
+})
+
+test.each([
+  ['user', { user: '#ws+other' }],
+  ['password', { password: { env: 'ROBOT_PASSWORD_OF_OTHERS' } }],
+])('another %s that is refused stays so beside one that is accepted', async (_, config) => {
+  vi.stubEnv('ROBOT_PASSWORD_OF_OTHERS', 'another')
+  const { world, cloud } = await robotWorld()
+  const [stranger, own] = [adapterAt(cloud.url, { config }), adapterAt(cloud.url)]
+  for (const _round of [1, 2, 3, 4]) {
+    expect(await stranger.observe(signal)).toMatchObject({ failure: { code: 'UNAUTHORIZED' } })
+    expect(await own.observe(signal)).toMatchObject({ kind: 'none' })
+  }
+  expect(cloud.requests.filter(({ outcome }) => outcome === 'UNAUTHORIZED').length).toBe(1)
   await world.end()
 })

@@ -8,7 +8,9 @@ import type { JobOptions } from '../../../infra/lab/clouds/jobs.ts'
 import type { Place } from '../adapter-cases.ts'
 import { names, thinWorld } from '../thin/world.ts'
 
-export const user = '#ws+Ab3dEf'
+/** Each world has its own: what is known of a login is kept for as long as the process lives, and ports come again. */
+let user = '#ws+0'
+let worlds = 0
 export const password = 'robot password under test'
 const ips = { ipv4: '203.0.113.10', ipv6: '2001:db8:f::' } as const
 const servers = {
@@ -39,6 +41,8 @@ export function adapterAt(endpoint: string, { family = 'ipv4', config = {}, ...o
 
 export function robotWorld({ family = 'ipv4', ...more }: Pick<JobOptions, 'jobMs'> & { family?: Family } = {}) {
   const own = ips[family]
+  worlds += 1
+  user = `#ws+${worlds}`
   return thinWorld<RobotState>({
     create: (options) =>
       createHetznerRobot({

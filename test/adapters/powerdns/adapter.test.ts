@@ -5,7 +5,7 @@ import { powerdnsSchema } from '../../../adapters/powerdns/schema.ts'
 import { apiKey, vip } from '../../../infra/lab/dns/servers.ts'
 import { adapterCases } from '../adapter-cases.ts'
 import { faultMatrix } from '../fault-matrix.ts'
-import { adapterAt, mixed, names, powerdnsWorld } from './worlds.ts'
+import { adapterAt, addresses, mixed, names, powerdnsWorld } from './worlds.ts'
 
 const signal = () => AbortSignal.timeout(10_000)
 const at = `${vip}.`
@@ -46,6 +46,17 @@ describe('powerdns', () => {
     powerdns.faults.add({ kind: 'reset-before', action: 'PUT notify' })
     expect(await adapter.apply({ node: 'n2', epoch: 2, token: null }, signal())).toEqual({ kind: 'done' })
     expect([await world.owner(), powerdns.state().notified]).toEqual(['n2', 1])
+    await world.end()
+  })
+
+  test('a TTL that is not the binding’s is foreign, and put right by the next move', async () => {
+    const sets = [{ ...set('A', '192.0.2.12'), ttl: 3_600 }]
+    const targets = { ...addresses, n2: { a: ['192.0.2.12'] } }
+    const { adapter, world } = await powerdnsWorld({ sets, targets })
+    const seen = await adapter.observe(signal())
+    expect(seen).toMatchObject({ kind: 'foreign', what: 'A 192.0.2.12 (TTL 3600)' })
+    expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal())).toEqual({ kind: 'done' })
+    expect(await adapter.observe(signal())).toMatchObject({ kind: 'node', node: 'n2' })
     await world.end()
   })
 

@@ -101,6 +101,8 @@ describe('messages', () => {
       }),
     )
     expect([addressOf(Uint8Array.of(1, 2, 3)), textOf(Uint8Array.of(9, 97))]).toEqual([null, null])
+    // An update replaces exactly what it names: what others have cut up is not taken for one text of ours.
+    expect(textOf(Uint8Array.of(1, 97, 1, 98))).toBe('a" "b')
   })
 })
 

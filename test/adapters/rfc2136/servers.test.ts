@@ -60,6 +60,17 @@ for (const kind of Object.keys(programs) as Kind[]) {
       expect(await world.owner()).toBe('n1')
     })
 
+    test('a TTL longer than the binding’s is foreign, and put right by the next move', async () => {
+      const { adapter } = await worldOf(server)
+      expect(await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal())).toEqual({ kind: 'done' })
+      const short = adapterAt(server.port, { ttl: 5 })
+      const seen = await short.observe(signal())
+      expect(seen).toMatchObject({ kind: 'foreign', what: expect.stringContaining('(TTL 30)'), epochSeen: 1 })
+      expect(await short.apply({ node: 'n1', epoch: 1, token: tokenOf(seen) }, signal())).toEqual({ kind: 'done' })
+      expect(await short.observe(signal())).toMatchObject({ kind: 'node', node: 'n1' })
+      expect((await answersAt(server.port, vip, types.A))[0]?.ttl).toBe(5)
+    })
+
     test('preflight passes, and changes nothing', async () => {
       const { adapter } = await worldOf(server)
       await adapter.apply({ node: 'n1', epoch: 1, token: null }, signal())

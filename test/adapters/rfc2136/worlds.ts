@@ -30,12 +30,13 @@ export const names = { service: 'web', binding: 'dns' }
 
 export function adapterAt(
   port: number,
-  options: { key?: { name: string; secret: string }; now?: () => number; name?: string } = {},
+  options: { key?: { name: string; secret: string }; now?: () => number; name?: string; ttl?: number } = {},
 ): Adapter {
   const { name, secret } = options.key ?? labKey
   vi.stubEnv(`TSIG_${name.toUpperCase()}`, secret)
   const key = { name, secret: { env: `TSIG_${name.toUpperCase()}` } }
-  const config = rfc2136Schema.config.parse({ server: `127.0.0.1:${port}`, name: options.name ?? vip, key })
+  const { name: moved = vip, ttl } = options
+  const config = rfc2136Schema.config.parse({ server: `127.0.0.1:${port}`, name: moved, ttl, key })
   const now = options.now === undefined ? {} : { now: options.now }
   return createRfc2136(
     {

@@ -125,6 +125,17 @@ test.each(['{"epoch":7}', '{"epoch":"12"}', '', 'no'])('409 with %s is a conflic
   expect(await adapter.observe(signal)).not.toHaveProperty('epochSeen')
 })
 
+test('a page in the place of a receiver is not believed, whatever its status', async () => {
+  const { url } = await parrot(
+    { status: 200, body: ' <!doctype html><title>sign in</title>' },
+    { status: 200, body: 'ok' },
+  )
+  const adapter = adapterAt(url, { observe: false })
+  expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toMatchObject({ kind: 'unknown' })
+  expect(await adapter.observe(signal)).toMatchObject({ kind: 'none' })
+  expect(await adapter.apply({ node: 'n2', epoch: 1, token: null }, signal)).toEqual({ kind: 'done' })
+})
+
 test('a receiver that cannot be asked is believed what it accepted, and no more', async () => {
   const { url, got } = await parrot({ status: 202 }, { status: 500 }, { status: 409, body: '{"epoch":9}' })
   const adapter = adapterAt(url, { observe: false })
@@ -293,4 +304,15 @@ test('the documentation describes each key, and the permissions name no query', 
       ],
     },
   ])
+})
+
+test('whoever cannot be asked is never told to only watch', () => {
+  const check = (config: object, drift: 'reassert' | 'alert' | 'freeze') => {
+    const parsed = webhookSchema.config.parse({ url: 'http://127.0.0.1:1/', secret: { env: 'X' }, ...config })
+    return webhookSchema.check?.({ config: parsed, drift })?.message
+  }
+  expect(check({ observe: false }, 'alert')).toMatch(/^cannot be alert with observe: false/)
+  expect(check({ observe: false }, 'freeze')).toMatch(/^cannot be freeze/)
+  expect(check({ observe: false }, 'reassert')).toBeUndefined()
+  expect(check({}, 'freeze')).toBeUndefined()
 })

@@ -5,9 +5,16 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { readControlConfig } from '../../../control/config/config.ts'
 import { ConfigError, describeProblem } from '../../../control/config/config-file.ts'
-import { serviceDefaults } from '../../../control/config/service-config.ts'
+import { type AnyAdapterSchema, serviceDefaults } from '../../../control/config/service-config.ts'
 
-const adapters = [
+const adapters: readonly AnyAdapterSchema[] = [
+  {
+    name: 'blind',
+    config: z.strictObject({}),
+    target: z.strictObject({}),
+    check: ({ drift }) =>
+      drift === 'reassert' ? null : { path: ['drift'], message: `cannot be ${drift} here`, hint: 'leave drift out' },
+  },
   { name: 'memory', config: z.strictObject({}), target: z.strictObject({}) },
   {
     name: 'aws-eip',
@@ -98,6 +105,11 @@ test.each<{ name: string; text: string; says: RegExp }>([
     says: /drift: must be one of reassert, alert, freeze; got "ignore"/,
   },
   {
+    name: 'a binding that its adapter refuses as a whole',
+    text: web('{name: a, adapter: blind, config: {}, drift: freeze, targets: {n1: {}}}'),
+    says: /^c\.yaml:4: services\.web\.bindings\[0\]\.drift: cannot be freeze here \(leave drift out\)$/,
+  },
+  {
     name: 'after: a binding that is not there',
     text: web('{name: a, adapter: memory, config: {}, after: [b], targets: {n1: {}}}'),
     says: /bindings\[0\]\.after\[0\]: no binding here is called b/,
@@ -146,7 +158,7 @@ test.each<{ name: string; text: string; says: RegExp }>([
   {
     name: 'an unknown adapter',
     text: web('{name: a, adapter: aws-epi, config: {}, targets: {}}'),
-    says: /^c\.yaml:4: services\.web\.bindings\[0\]\.adapter: must be one of memory, aws-eip; got "aws-epi" \(did you mean aws-eip\?\)/,
+    says: /^c\.yaml:4: services\.web\.bindings\[0\]\.adapter: must be one of blind, memory, aws-eip;.*"aws-epi" \(did you mean aws-eip\?\)/,
   },
   {
     name: 'a key that its adapter does not have',

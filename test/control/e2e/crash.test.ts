@@ -8,8 +8,9 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
+import { beginBinding } from '../../../control/binding.ts'
 import type { ServiceView } from '../../../control/core/view.ts'
-import { beginBinding, reconcile } from '../../../control/reconcile.ts'
+import { reconcile } from '../../../control/reconcile.ts'
 import { type Cloud, startCloud } from '../../support/cloud.ts'
 import {
   type ControlProcess,

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
+import { type BindingInWorker, startClouds } from '../../adapters/worker/clouds.ts'
 import { type ReceivedSpan, startReceiver } from '../../support/otlp-receiver.ts'
 import { type Outside, startOutside } from '../../support/outside.ts'
 
@@ -16,12 +17,15 @@ declare module 'vitest' {
   interface ProvidedContext {
     outside: Outside
     collector: Collector
+    bindings: readonly BindingInWorker[]
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { outside, close } = await startOutside()
   project.provide('outside', outside)
+  const clouds = await startClouds()
+  project.provide('bindings', clouds.bindings)
   const receiver = await startReceiver()
   const asked = createServer((_, response) => {
     const collected: Collected = { spans: receiver.spans, headers: receiver.requests.map(({ headers }) => headers) }
@@ -34,5 +38,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     close()
     asked.close()
     await receiver.close()
+    await clouds.close()
   }
 }

@@ -142,6 +142,7 @@ export const loadBalancer = answered(
     country_pools: poolsByPlace,
     pop_pools: poolsByPlace,
     rules: z.array(z.looseObject({ name: z.string(), condition: z.string() })),
+    pool_sets: z.array(z.strictObject({ name: z.string(), disabled: z.boolean().optional() })).optional(),
     steering_policy: z.enum([
       'off',
       'geo',

@@ -1,6 +1,7 @@
 /** The strict Compute Engine: what it refuses. */
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { googleBearer } from '../../../adapters/google/token.ts'
+import { googleToken } from '../../../adapters/google/token.ts'
+import { spanOf } from '../../../adapters/rest/api.ts'
 import { createGoogle } from '../../../infra/lab/clouds/google.ts'
 import { account, initial, project, useKey, vip } from '../../adapters/gcp-alias-ip/worlds.ts'
 
@@ -17,10 +18,10 @@ type Said = {
 async function made(options: { readonly operationMs?: number } = {}) {
   const google = await createGoogle({ project, account, initial, ...options })
   onTestFinished(() => google.close())
-  const bearer = googleBearer({ credentials: { env: 'GOOGLE_KEY_UNDER_TEST' }, tokenEndpoint: `${google.url}/token` })
-  const granted = await bearer.token(new AbortController().signal)
-  const token = granted.kind === 'granted' ? granted.token : 'none'
-  const call = async (method: string, path: string, body?: object, authorization = `Bearer ${token}`) => {
+  const sign = googleToken({ credentials: { env: 'GOOGLE_KEY_UNDER_TEST' }, tokenEndpoint: `${google.url}/token` })
+  const signed = await sign({ method: 'GET', path: '/' }, spanOf(new AbortController().signal))
+  const own = signed.kind === 'signed' ? signed.headers.authorization! : 'none'
+  const call = async (method: string, path: string, body?: object, authorization = own) => {
     const headers = { authorization, 'content-type': 'application/json' }
     const more = body === undefined ? {} : { body: JSON.stringify(body) }
     const response = await fetch(`${google.url}/projects/${project}${path}`, { method, headers, ...more })

@@ -84,7 +84,7 @@ describe('an interface', () => {
     engine.handle({ ...lost, address: address('192.0.2.77') }, at(3_611))
     expect(kinds(engine)).toEqual([])
     engine.handle(lost, at(3_612))
-    expect(kinds(engine)).toEqual(['install-addresses', 'announce-addresses'])
+    expect(kinds(engine)).toEqual(['install-addresses', 'announce-addresses', 'restored'])
   })
 })
 
