@@ -21,6 +21,7 @@ import {
 } from '../../node-agent/linux/libc.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { linkLayerAddress } from '../../node-agent/linux/socket-address.ts'
+import { arrivedAt, stampArrivals } from './arrival.ts'
 import { ethernet, etherType, type Injection, injectorMac, type TapLine } from './tap.ts'
 
 /** Sends the frames in turn until `count` have left, one each `gapMs`. */
@@ -36,6 +37,7 @@ function main(): void {
   const everyProtocol = 3
   const index = interfaceIndex('eth0')!
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, everyProtocol << 8)
+  stampArrivals(fd)
   bind(fd, linkLayerAddress(index, everyProtocol))
   const destination = linkLayerAddress(index, etherType.ipv4)
   const stdin = openPipe(0)
@@ -50,7 +52,7 @@ function main(): void {
     if (text === undefined) return
     for (const order of orders(text)) sendings.push({ ...order, sent: 0, dueAt: nowMs() })
     for (let length = receive(fd, buffer); length !== undefined; length = receive(fd, buffer)) {
-      if (isWanted(buffer, length)) tell({ kind: 'frame', at: nowMs(), hex: buffer.toString('hex', 0, length) })
+      if (isWanted(buffer, length)) tell({ kind: 'frame', at: arrivedAt(fd), hex: buffer.toString('hex', 0, length) })
     }
     const sending = sendings[0]
     if (sending !== undefined && nowMs() >= sending.dueAt) {
