@@ -4,18 +4,21 @@
  */
 import { turn } from './perform.ts'
 import type { VrrpPorts } from './ports.ts'
+import { datagramsOf } from './vrrp/datagrams.ts'
 import { createEngine, type Input } from './vrrp/engine.ts'
-import type { VirtualRouter } from './vrrp/router.ts'
+import type { Transport, VirtualRouter } from './vrrp/router.ts'
 import type { Instant } from './vrrp/time.ts'
+import { type Address, type Family, parseIpv6 } from './wire/address.ts'
 import { encodeGratuitousArp } from './wire/arp.ts'
-import { encodeIpv4 } from './wire/ipv4.ts'
 import { encodeAddAddress } from './wire/rtnetlink.ts'
-import { encodeAdvertisement, vrrpMulticastGroup, vrrpProtocol } from './wire/vrrp.ts'
 
 const rounds = 300
 
+const ownAddress: Record<Family, Address> = { ipv4: Uint8Array.of(192, 0, 2, 1), ipv6: parseIpv6('fe80::1')! }
+const rivalAddress: Record<Family, Address> = { ipv4: Uint8Array.of(192, 0, 2, 2), ipv6: parseIpv6('fe80::2')! }
+
 export function rehearse(router: VirtualRouter): void {
-  const source = Uint8Array.of(192, 0, 2, 1)
+  const address = ownAddress[router.family]
   const rival = encodeRival(router)
   let now = 0 as Instant
   let queue: Input[] = []
@@ -33,7 +36,7 @@ export function rehearse(router: VirtualRouter): void {
     publish: () => {},
   }
   const engine = createEngine({ routers: [router] })
-  const status = { up: true, addresses: [{ address: source, prefixLength: 24 }] }
+  const status = { up: true, addresses: [{ address, prefixLength: 24 }] }
   queue = [{ kind: 'interface', interface: router.interface, status }]
   for (let round = 0; round < rounds; round += 1) {
     turn(engine, ports)
@@ -43,19 +46,14 @@ export function rehearse(router: VirtualRouter): void {
   }
 }
 
-/** An advertisement that outranks everybody, from a documentation address. */
-function encodeRival({ vrid, advertisementInterval, addresses }: VirtualRouter): Uint8Array {
-  const envelope = { source: Uint8Array.of(192, 0, 2, 2), destination: vrrpMulticastGroup }
-  const fields = {
-    vrid,
-    priority: 255,
-    maxAdvertiseInterval: advertisementInterval,
-    addresses: addresses.map(({ address }) => address),
-  }
-  return encodeIpv4({
-    ...envelope,
-    ttl: 255,
-    protocol: vrrpProtocol,
-    payload: encodeAdvertisement(fields, envelope, 'rfc9568'),
-  })
+/** An advertisement that outranks everybody, from a documentation address or a configured peer. */
+function encodeRival(router: VirtualRouter): Uint8Array {
+  const { transport, family } = router
+  const here = ownAddress[family]
+  const [rival, reached]: [Address, Transport] =
+    transport.kind === 'unicast'
+      ? [transport.peers[0] ?? rivalAddress[family], { ...transport, peers: [here] }]
+      : [rivalAddress[family], transport]
+  const [outgoing] = datagramsOf({ ...router, transport: reached, primaryAddress: rival, yielding: false }, 255)
+  return outgoing!.datagram
 }

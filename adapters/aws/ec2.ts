@@ -30,6 +30,8 @@ export const ec2Timing = {
   // A call is given up after 8 s; the rest is for a request still on its way. EC2 would accept a signed one for
   // five minutes: what comes so late is drift, and the regular observation finds it.
   maxInFlightMs: 35_000,
+  // Most changes show within seconds, and a repeat does what the first one did.
+  unsureMs: 10_000,
 } as const
 
 export function createEc2({ region, endpoint }: Ec2Config, { callTimeoutMs }: Ec2Options = {}): Ec2 {

@@ -42,6 +42,8 @@ export function createCloudflareEdge(
       settleMs: 0,
       // A call is given up after 8 s, and the Worker's request ends with it.
       maxInFlightMs: 10_000,
+      // One object answers both, and refuses a repeat that comes too late.
+      unsureMs: 2_000,
     },
     observe: (signal) => observe(binding, signal),
     apply: (move, signal) => apply(binding, move, signal),

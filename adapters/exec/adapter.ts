@@ -46,6 +46,8 @@ export function createExec(input: AdapterInput<ExecConfig, ExecTarget>, options:
       ipv6: true,
       settleMs: input.config.settleSeconds * 1000,
       maxInFlightMs: 10_000,
+      // The program and its children were killed when its time was over.
+      unsureMs: Math.max(1_000, input.config.settleSeconds * 1000),
     },
     observe: (signal) => observe(binding, signal),
     apply: (move, signal) => apply(binding, move, signal),

@@ -45,6 +45,8 @@ export function createRfc2136(
       settleMs: 5_000,
       // After the fudge of its signature an update is refused.
       maxInFlightMs: 35_000,
+      // The server that was updated answers, and its prerequisites refuse a repeat that comes too late.
+      unsureMs: 2_000,
     },
     observe: (signal) => observe(binding, signal),
     apply: (move, signal) => apply(binding, move, signal),

@@ -3,9 +3,9 @@
  *
  * They are the same each time while nothing about the router changes, so they are made once for each priority.
  */
-import { type Address, type Family, virtualMacOf } from '../wire/address.ts'
-import { encodeIpv4 } from '../wire/ipv4.ts'
-import { encodeAdvertisement, vrrpMulticastGroup, vrrpProtocol } from '../wire/vrrp.ts'
+import { type Address, virtualMacOf } from '../wire/address.ts'
+import { encodeIp } from '../wire/ip.ts'
+import { type Advertisement, encodeAdvertisement, multicastGroupOf, vrrpProtocol } from '../wire/vrrp.ts'
 import type { VirtualRouter } from './router.ts'
 import type { RunningRouter } from './step.ts'
 
@@ -31,26 +31,21 @@ export function datagramsOf(router: RunningRouter, priority: number): readonly O
 }
 
 function encode(router: RunningRouter, priority: number): Outgoing[] {
-  const { transport, family, vrid } = router
-  const destinations = transport.kind === 'unicast' ? transport.peers : [groupOf(family)]
+  const { transport, family } = router
+  const destinations = transport.kind === 'unicast' ? transport.peers : [multicastGroupOf(family)]
   const ttl = transport.kind === 'unicast' ? transport.ttl : 255
   const place = placeOf(router)
+  const advertisement = advertisementOf(router, priority)
   return destinations.map((destination) => {
     const envelope = { source: router.primaryAddress, destination }
-    const payload = encodeAdvertisement(
-      {
-        vrid,
-        priority,
-        maxAdvertiseInterval: router.advertisementInterval,
-        addresses: router.addresses.map(({ address }) => address),
-      },
-      envelope,
-      router.checksum,
-    )
-    return { ...place, destination, datagram: encodeIpv4({ ...envelope, ttl, protocol: vrrpProtocol, payload }) }
+    const payload = encodeAdvertisement(advertisement, envelope, router.checksum)
+    return { ...place, destination, datagram: encodeIp({ ...envelope, ttl, protocol: vrrpProtocol, payload }) }
   })
 }
 
-function groupOf(_family: Family): Address {
-  return vrrpMulticastGroup
+function advertisementOf(router: VirtualRouter, priority: number): Advertisement {
+  const { version, vrid, password, advertisementInterval } = router
+  const addresses = router.addresses.map(({ address }) => address)
+  const fields = { vrid, priority, maxAdvertiseInterval: advertisementInterval, addresses }
+  return version === 2 ? { ...fields, version, password } : { ...fields, version }
 }

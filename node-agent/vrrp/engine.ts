@@ -15,7 +15,7 @@ import {
   type Prefix,
   sameAddress,
 } from '../wire/address.ts'
-import { type Admission, admit, type DiscardReason, discardReasons } from './admit.ts'
+import { admit, type DiscardReason, discardReasons, type Receiver } from './admit.ts'
 import { changeSlot, isSameRouter } from './reconfigure.ts'
 import { allAddresses, type Event, type Standing, type VirtualRouter } from './router.ts'
 import {
@@ -98,6 +98,7 @@ export type EngineOptions = {
 type Port = {
   /** By `keyOf` its family and VRID. */
   readonly slots: Map<number, Slot>
+  readonly receiver: Receiver<VirtualRouter>
   status: InterfaceStatus | undefined
   readonly discards: Record<DiscardReason, number>
 }
@@ -253,7 +254,7 @@ function forgetThoseWhoLeft({ leaving, ports }: Work): void {
 }
 
 function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
-  const admission = admitTo(port, bytes)
+  const admission = admit(port.receiver, bytes)
   if (admission.kind === 'discard') {
     port.discards[admission.reason] += 1
     return []
@@ -265,16 +266,6 @@ function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
     ...noteOddities(slot, admission.odd, admission.event.source),
     ...advanceSlot(slot, slot.running, admission.event, now),
   ]
-}
-
-function admitTo(port: Port, bytes: Uint8Array): Admission<VirtualRouter> {
-  return admit(
-    {
-      routerOf: (vrid) => port.slots.get(keyOf('ipv4', vrid))?.router,
-      isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
-    },
-    bytes,
-  )
 }
 
 /** The interface came, went, or changed its addresses: routers on it start, leave, or go on with another source. */
@@ -361,7 +352,12 @@ function portOf(ports: Map<string, Port>, name: string): Port {
   const known = ports.get(name)
   if (known !== undefined) return known
   const discards = Object.fromEntries(discardReasons.map((reason) => [reason, 0])) as Record<DiscardReason, number>
-  const port: Port = { slots: new Map(), status: undefined, discards }
+  const slots: Port['slots'] = new Map()
+  const receiver: Port['receiver'] = {
+    routerOf: (family, vrid) => slots.get(keyOf(family, vrid))?.router,
+    isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
+  }
+  const port: Port = { slots, receiver, status: undefined, discards }
   ports.set(name, port)
   return port
 }

@@ -9,34 +9,26 @@
  *   |                      Destination Address                      |
  *   |                    Options, up to 40 octets                   |
  */
-import type { Address } from './address.ts'
 import { internetChecksum } from './checksum.ts'
-
-export type Ipv4Datagram = {
-  readonly source: Address
-  readonly destination: Address
-  readonly ttl: number
-  readonly protocol: number
-  readonly payload: Uint8Array
-}
+import type { IpDatagram } from './ip.ts'
 
 const minimumHeader = 20
 
-/** Network control (RFC 2474 class selector 6): what routers customarily mark VRRP with. */
-const networkControl = 0xc0
+/** Network control (RFC 2474 class selector 6): what routers customarily mark VRRP with (P-09). */
+export const networkControl = 0xc0
 
 /**
  * Not checked: the header checksum (the kernel did), options (skipped), fragments (the kernel reassembled them).
  * Octets after the total length are padding and are cut. Undefined when a length does not fit the bytes.
  */
-export function decodeIpv4(bytes: Uint8Array): Ipv4Datagram | undefined {
+export function decodeIpv4(bytes: Uint8Array): IpDatagram | undefined {
   if (bytes.length < minimumHeader || bytes[0]! >> 4 !== 4) return undefined
   const headerLength = (bytes[0]! & 0x0f) * 4
   const totalLength = (bytes[2]! << 8) | bytes[3]!
   if (headerLength < minimumHeader || totalLength < headerLength || totalLength > bytes.length) return undefined
   return {
-    source: bytes.slice(12, 16),
-    destination: bytes.slice(16, 20),
+    source: bytes.subarray(12, 16),
+    destination: bytes.subarray(16, 20),
     ttl: bytes[8]!,
     protocol: bytes[9]!,
     payload: bytes.subarray(headerLength, totalLength),
@@ -44,7 +36,7 @@ export function decodeIpv4(bytes: Uint8Array): Ipv4Datagram | undefined {
 }
 
 /** A datagram with a 20-octet header. Identification stays zero: the kernel fills it in on a raw socket. */
-export function encodeIpv4(datagram: Ipv4Datagram): Uint8Array {
+export function encodeIpv4(datagram: IpDatagram): Uint8Array {
   const bytes = new Uint8Array(minimumHeader + datagram.payload.length)
   bytes[0] = 0x45
   bytes[1] = networkControl

@@ -30,8 +30,9 @@ function datagram(payload: Uint8Array, packet: Packet = {}): Uint8Array {
 }
 
 /** A good advertisement of a priority that would depose anybody, unless something is wrong with it. */
-function message(fields: Partial<Advertisement> = {}): Uint8Array {
-  const advertisement = { vrid: 51, priority: 254, maxAdvertiseInterval: 10, addresses: [Uint8Array.of(10, 77, 0, 50)] }
+function message(fields: Partial<Omit<Advertisement, 'version' | 'password'>> = {}): Uint8Array {
+  const addresses = [Uint8Array.of(10, 77, 0, 50)]
+  const advertisement = { version: 3, vrid: 51, priority: 254, maxAdvertiseInterval: 10, addresses } as const
   const envelope = { source: stranger, destination: vrrpMulticastGroup }
   return encodeAdvertisement({ ...advertisement, ...fields }, envelope, 'rfc9568')
 }

@@ -18,7 +18,13 @@ function started(status: InterfaceStatus | undefined = up): Engine {
 
 function datagram(priority: number, source = '192.0.2.3'): Uint8Array {
   const envelope = { source: address(source), destination: address('224.0.0.18') }
-  const fields = { vrid: 51, priority, maxAdvertiseInterval: 100, addresses: [address('192.0.2.100')] }
+  const fields = {
+    version: 3,
+    vrid: 51,
+    priority,
+    maxAdvertiseInterval: 100,
+    addresses: [address('192.0.2.100')],
+  } as const
   return encodeIpv4({ ...envelope, ttl: 255, protocol: 112, payload: encodeAdvertisement(fields, envelope, 'rfc9568') })
 }
 
@@ -180,7 +186,13 @@ test('a timer that fired more than an interval late is counted', () => {
 test('an oddity is said once while it lasts', () => {
   const engine = started()
   const envelope = { source: address('192.0.2.3'), destination: address('224.0.0.18') }
-  const fields = { vrid: 51, priority: 150, maxAdvertiseInterval: 100, addresses: [address('192.0.2.99')] }
+  const fields = {
+    version: 3,
+    vrid: 51,
+    priority: 150,
+    maxAdvertiseInterval: 100,
+    addresses: [address('192.0.2.99')],
+  } as const
   const payload = encodeAdvertisement(fields, envelope, 'rfc9568')
   const odd = encodeIpv4({ ...envelope, ttl: 255, protocol: 112, payload })
   for (let i = 0; i < 3; i += 1) engine.handle({ kind: 'datagram', interface: 'eth0', bytes: odd }, at(i))

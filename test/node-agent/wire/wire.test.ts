@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { compareAddresses, formatAddress, formatMac, parseIpv4 } from '../../../node-agent/wire/address.ts'
 import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
 import { internetChecksum } from '../../../node-agent/wire/checksum.ts'
-import { decodeIpv4, encodeIpv4 } from '../../../node-agent/wire/ipv4.ts'
 import {
   concatenate,
   decodeAttributes,
@@ -12,7 +11,6 @@ import {
   errnoOf,
 } from '../../../node-agent/wire/netlink.ts'
 import { decodeAddress, decodeLink, encodeAddAddress, encodeDeleteAddress } from '../../../node-agent/wire/rtnetlink.ts'
-import { checksumForm, decodeAddresses, decodeHeader, encodeAdvertisement } from '../../../node-agent/wire/vrrp.ts'
 import { expectBytes, fromHex } from '../../support/bytes.ts'
 import { address } from '../../support/routers.ts'
 import vectors from '../vrrp-vectors.json' with { type: 'json' }
@@ -49,53 +47,6 @@ describe('addresses', () => {
 describe('checksum', () => {
   test('the example of RFC 1071 §3', () => expect(internetChecksum(fromHex('0001f203f4f5f6f7'))).toBe(~0xddf2 & 0xffff))
   test('an odd octet is padded on the right', () => expect(internetChecksum(fromHex('01'))).toBe(0xfeff))
-})
-
-describe('the VRRPv3 vectors', () => {
-  const standard = [
-    'v3-ipv4-msgonly',
-    'v3-ipv4-pseudo',
-    'v3-ipv4-prio0-msgonly',
-    'v3-ipv4-prio0-pseudo',
-    'v3-ipv4-prio255',
-    'v3-ipv4-tie-greater',
-  ]
-  test.each(vectors.filter(({ name }) => standard.includes(name)).map((vector) => [vector.name, vector] as const))(
-    '%s: decoded and encoded again, octet for octet',
-    (_, { hex }) => {
-      const bytes = fromHex(hex!)
-      const datagram = decodeIpv4(bytes)!
-      const header = decodeHeader(datagram.payload)!
-      const form = checksumForm(datagram.payload, datagram)!
-      const payload = encodeAdvertisement(
-        { ...header, addresses: decodeAddresses(datagram.payload, header.addressCount) },
-        datagram,
-        form,
-      )
-      const encoded = encodeIpv4({ ...datagram, payload })
-      // The vectors carry identification 1, which the kernel fills in for us; the rest must be the same.
-      expectBytes(encoded.subarray(12), Buffer.from(bytes.subarray(12)).toString('hex'))
-      expectBytes(encoded.subarray(0, 4), Buffer.from(bytes.subarray(0, 4)).toString('hex'))
-      expect(decodeIpv4(encoded)).toMatchObject({ ttl: 255, protocol: 112 })
-    },
-  )
-
-  test('both encodings of a zero checksum are right', () => {
-    const { hex } = vectors.find(({ name }) => name === 'v3-ipv4-cksum-ffff')!
-    const datagram = decodeIpv4(fromHex(hex!))!
-    expect(checksumForm(datagram.payload, datagram)).toBeDefined()
-  })
-})
-
-describe('IPv4', () => {
-  test.each([
-    ['nothing', ''],
-    ['a header cut short', '45c00020000100'],
-    ['version 6', '65c0002000010000ff701890c0000202e0000012'],
-    ['a header length below 20', '44c0002000010000ff701890c0000202e0000012'],
-    ['a total length beyond the bytes', '45c0002c00010000ff701890c0000202e0000012'],
-    ['a total length inside the header', '45c0001000010000ff701890c0000202e0000012'],
-  ])('%s is no datagram', (_, hex) => expect(decodeIpv4(fromHex(hex!))).toBeUndefined())
 })
 
 test('gratuitous ARP is the frame of the vectors', () => {
