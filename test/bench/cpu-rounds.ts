@@ -1,16 +1,13 @@
 /**
  * One round of the CPU bench: a fresh lab, an active node and its backup with the same virtual routers, and what both
  * processes use while nothing happens but advertisements.
- *
- * CPU is what the scheduler has counted for every thread of a program and its children, in nanoseconds: the same total
- * as utime and stime of /proc/PID/stat, whose hundredths of a second are too coarse for one advertisement a second.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nowMs } from '../../infra/lab/clock.ts'
 import { familyOf } from '../../infra/lab/program.ts'
 import type { RouterProcess } from '../../infra/lab/router-process.ts'
 import { createLab, type Lab } from '../../infra/lab/topology.ts'
+import { cpuNanoseconds, memoryOf } from '../support/usage.ts'
 import { changesLogged, heldBy, isSettled, type Program, startManyPair } from './many.ts'
 
 export type Round = {
@@ -84,23 +81,10 @@ function usageSince(router: RouterProcess, before: Cpu, tookMs: number): Usage {
 
 /** Both programs are a parent that watches over one child, and the child speaks VRRP. */
 function cpuOf({ node, program }: RouterProcess): Cpu {
-  const each = familyOf(program.pid).map(nanosecondsOf)
+  const each = familyOf(program.pid).map(cpuNanoseconds)
   if (each.length !== 2)
     throw new Error(`the program on ${node} has ${each.length} processes, not a parent and a child`)
   return { all: each[0]! + each[1]!, vrrp: each[1]! }
-}
-
-/** That every thread of the process has run since it began. */
-function nanosecondsOf(pid: number): number {
-  const folder = `/proc/${pid}/task`
-  const threads = readdirSync(folder).map((thread) => readFileSync(`${folder}/${thread}/schedstat`, 'utf8'))
-  return threads.reduce((total, text) => total + Number(text.split(' ')[0]), 0)
-}
-
-function memoryOf(pid: number): { readonly pss: number; readonly rss: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-  const of = (word: string): number => Number(new RegExp(`^${word}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024
-  return { pss: of('Pss'), rss: of('Rss') }
 }
 
 async function packetsOf(lab: Lab): Promise<{ readonly sent: number; readonly heard: number }> {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLog } from '../../infra/lab/router-process.ts'
 import { createLab, type Lab } from '../../infra/lab/topology.ts'
+import { startHogs } from '../support/usage.ts'
 import type { Gaps } from './gaps-main.ts'
 import { changesLogged, isSettled, type Program, startManyPair } from './many.ts'
 
@@ -36,11 +37,6 @@ export async function jitterRound({ program, realtime, intervalMs, hogs, seconds
   await sleep(seconds * 1_000)
   const found = await gaps.sinceAsked()
   return { ...found, changes: changesLogged(n1) + changesLogged(n2) - before }
-}
-
-/** They end with the lab. */
-export async function startHogs(lab: Lab, count: number): Promise<void> {
-  for (let i = 0; i < count; i += 1) await lab.spawn('sh', ['-c', 'while :; do :; done'])
 }
 
 export async function startGaps(lab: Lab, source: string) {
