@@ -5,16 +5,16 @@
  * effect would be worse than an error.
  */
 import { z } from 'zod'
-import { nearest, notInThisVersion, readConfig } from '../control/config/config-file.ts'
+import { type ConfigProblem, type Given, nearest, notInThisVersion, readGiven } from '../control/config/config-file.ts'
 import { nameSchema } from '../control/contract.ts'
 import type { Check, ServiceCheck } from './checks/check.ts'
 import { checkSchema } from './config/checks.ts'
 import { type Endpoint, endpointSchema } from './config/fields.ts'
-import { type RouterService, refuseClashes, type Service, serviceSchema } from './config/services.ts'
+import { refuseClashes, type Service, serviceSchema } from './config/services.ts'
+import { passwordOctets, toRouter } from './config/virtual-router.ts'
 import { leaveMsOf } from './lapse.ts'
 import type { OnLost } from './link/lease.ts'
 import type { VirtualRouter } from './vrrp/router.ts'
-import { type Centiseconds, type Microseconds, milliseconds } from './vrrp/time.ts'
 
 export type AgentConfig = {
   readonly node: string
@@ -31,6 +31,8 @@ export type AgentConfig = {
   readonly checks: Readonly<Record<string, Check>>
   /** Whom `onLost: failsafe` asks, and where this node answers them. */
   readonly peers: Peers | undefined
+  /** What works, and not as it is written. */
+  readonly warnings: readonly ConfigProblem[]
 }
 
 export type ServiceRules = {
@@ -42,6 +44,8 @@ export type ServiceRules = {
   readonly onLost: OnLost
   /** How long it takes to leave when its lease on control ends, in milliseconds. */
   readonly leaveMs: number
+  /** Whether the active node takes packets to the addresses; one that does not drops them (RFC 9568 §6.1). */
+  readonly accept: boolean
   /** What it does when control says that another node owns the service while this one is active too. */
   readonly split: 'keep' | 'yield'
 }
@@ -60,7 +64,8 @@ export type AgentConfigInput = {
 /** The configuration, or a `ConfigError` that names every mistake by file, line and key. */
 export function readAgentConfig({ hostName, interfaces, ...input }: AgentConfigInput): AgentConfig {
   const schema = agentConfigSchema(interfaces, nodeName(hostName))
-  const { services, control, peers, ...config } = readConfig({ ...input, schema })
+  const given = readGiven({ ...input, schema })
+  const { services, control, peers, ...config } = given.value
   const entries = Object.entries(services)
   return {
     ...config,
@@ -68,7 +73,17 @@ export function readAgentConfig({ hostName, interfaces, ...input }: AgentConfigI
     peers,
     routers: entries.flatMap(([name, service]) => (service.mode === 'solo' ? [] : [toRouter(name, service)])),
     services: entries.map(([name, service]) => toRules(name, service)),
+    warnings: entries.flatMap(([name, service]) => warningsOf(name, service, input.file, given)),
   }
+}
+
+/** keepalived cuts a long password off too, so it stays what its nodes speak. */
+function warningsOf(name: string, service: Service, file: string, { lineOf }: Given<unknown>): ConfigProblem[] {
+  if (service.mode === 'solo' || service.authentication === undefined) return []
+  if (new TextEncoder().encode(service.authentication.password).length <= passwordOctets) return []
+  const path = ['services', name, 'authentication', 'password']
+  const message = `is longer than ${passwordOctets} octets, all that version 2 carries; the rest is left out`
+  return [{ file, line: lineOf(path), key: path.join('.'), message }]
 }
 
 /** A host name may carry a domain; a node's name is its first label. */
@@ -157,33 +172,7 @@ function refuseLonely({ node, services, control, peers }: Parsed, context: z.Ref
 function toRules(name: string, service: Service): ServiceRules {
   const { priority, checks, onLost } = service
   const rules = { name, priority, checks, onLost }
-  if (service.mode === 'solo') return { ...rules, solo: true, split: 'keep', leaveMs: 0 }
-  return { ...rules, solo: false, split: service.split, leaveMs: leaveMsOf(toRouter(name, service)) }
-}
-
-function toRouter(name: string, { preempt, interval, announce, ...service }: RouterService): VirtualRouter {
-  const centiseconds = Math.round(interval / 10) as Centiseconds
-  return {
-    name,
-    interface: service.interface,
-    family: 'ipv4',
-    version: 3,
-    vrid: service.vrid,
-    priority: service.priority,
-    addresses: service.addresses,
-    riders: [],
-    checksum: service.checksum,
-    acceptChecksum: 'auto',
-    profile: 'interop',
-    password: null,
-    transport: { kind: 'multicast' },
-    virtualMac: false,
-    startDelay: 0 as Microseconds,
-    downMultiplier: 3,
-    resign: service.resign,
-    preemptMode: preempt !== false,
-    preemptDelay: typeof preempt === 'object' ? milliseconds(preempt.delay) : (0 as Microseconds),
-    advertisementInterval: centiseconds,
-    announce: { repeat: announce.repeat, again: milliseconds(announce.again), refresh: milliseconds(announce.refresh) },
-  }
+  if (service.mode === 'solo') return { ...rules, solo: true, accept: true, split: 'keep', leaveMs: 0 }
+  const { accept, split } = service
+  return { ...rules, solo: false, accept, split, leaveMs: leaveMsOf(toRouter(name, service)) }
 }

@@ -5,7 +5,8 @@ import type { AgentConfig } from './config.ts'
 import type { Lease } from './link/lease.ts'
 import type { AgentServiceStatus, AgentStatus } from './status.ts'
 import type { ServiceOverview, Supervisor } from './supervisor.ts'
-import { formatAddress } from './wire/address.ts'
+import { allAddresses } from './vrrp/router.ts'
+import { formatPrefix } from './wire/address.ts'
 
 export type Overview = {
   readonly config: AgentConfig
@@ -49,8 +50,6 @@ function serviceStatus({ routers }: AgentConfig, name: string, service: ServiceO
     mode: router === undefined ? 'solo' : 'vrrp',
     interface: router?.interface ?? null,
     vrid: router?.vrid ?? null,
-    addresses: (router?.addresses ?? []).map(
-      ({ address, prefixLength }) => `${formatAddress(address)}/${prefixLength}`,
-    ),
+    addresses: (router === undefined ? [] : allAddresses(router)).map(formatPrefix),
   }
 }

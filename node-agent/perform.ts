@@ -53,8 +53,9 @@ function perform(outputs: readonly Output[], engine: Engine, ports: VrrpPorts): 
 type Addressed = Output & { kind: 'install-addresses' | 'remove-addresses' | 'announce-addresses' }
 
 function addressChanges({ kind, router, only = allAddresses(router) }: Addressed): AddressChange[] {
-  // An owner's addresses are the machine's own: they were there before us and stay.
-  if (router.priority === 255) return []
+  // An owner's addresses are the machine's own: they were there before us and stay. On a device with the virtual
+  // router's MAC address they come and go all the same.
+  if (router.priority === 255 && !router.virtualMac) return []
   const place = placeOf(router)
   const change = kind === 'install-addresses' ? 'add' : 'delete'
   return only.map((prefix) => ({ ...place, kind: change, prefix }))

@@ -45,6 +45,8 @@ export type ToVrrp =
       /** Services whose addresses a process that has just crashed left installed. */
       readonly holding: readonly string[]
       readonly realtime: boolean
+      /** Beside the agent's socket: where what was changed on interfaces is recorded, to be put back. */
+      readonly record: string
       /** The agent itself has just started, so that start delays count. */
       readonly first: boolean
     } & Routers)

@@ -101,6 +101,7 @@ export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): S
       kind: 'configure',
       routers: config.routers,
       realtime: config.realtime,
+      record: `${config.socket}.sysctls`,
       first: work.vrrp.restarts === 0,
       holding: work.held,
       standings: Object.fromEntries(routersOf(work).map(({ rules, standing }) => [rules.name, standing])),

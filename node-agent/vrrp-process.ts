@@ -16,6 +16,7 @@ import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
 import { endRealtime, goRealtime } from './linux/realtime.ts'
 import { installed, type LinuxVrrpPorts, openVrrpPorts } from './linux/vrrp-ports.ts'
+import { type Machine, openMachine } from './machine.ts'
 import { turn } from './perform.ts'
 import { type FromVrrp, refusedExitCode, type SaidByVrrp, type ToVrrp, type VrrpPorts } from './ports.ts'
 import { rehearse } from './rehearsal.ts'
@@ -63,9 +64,22 @@ type Supervisor = {
   readonly publish: (message: FromVrrp) => void
 }
 
-function run(
+function run(configuration: Configuration, supervisor: Supervisor): void {
+  const machine = openMachine(configuration.record)
+  try {
+    serve(configuration, supervisor, machine)
+  } catch (error) {
+    // After a crash the next process goes on with what this one had; where it can't work, nothing may stay.
+    if (error instanceof SystemError) machine.release()
+    throw error
+  }
+  for (const message of machine.release()) supervisor.publish({ kind: 'warning', message })
+}
+
+function serve(
   { realtime, first, holding, ...said }: Configuration,
   { pipe, early, receive, publish }: Supervisor,
+  machine: Machine,
 ): void {
   const warnings = realtime ? goRealtime() : []
   const { routers } = said
@@ -76,6 +90,7 @@ function run(
     leases,
     received,
     carryToo(others) {
+      for (const message of machine.carry([...carried, ...others])) publish({ kind: 'warning', message })
       const known = ports.carry([...carried, ...others])
       carried = others
       return known
@@ -90,20 +105,23 @@ function run(
       },
     },
     publish,
+    virtualMacs: machine.virtualMacs,
+    keepSiblings: machine.keepSiblings,
   })
-  const known = ports.carry(routers)
   const held = new Set(holding)
+  const unset = machine.carry(routers, held)
+  const known = ports.carry(routers)
   const cleaned = cleanLeftovers(
     ports,
     routers.filter(({ name, priority }) => priority !== 255 && !held.has(name)),
   )
   if (routers[0] !== undefined) rehearse(routers[0])
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
-  for (const message of warnings) publish({ kind: 'warning', message })
+  for (const message of [...warnings, ...unset]) publish({ kind: 'warning', message })
 
   const engine = createEngine({ routers, first, holding: held, standings: leases.standings(sinceBoot()) })
   for (const input of known) engine.handle(input, ports.now())
-  loop(engine, { ports, leases, received })
+  loop(engine, { machine, ports, leases, received })
 }
 
 type Received = {
@@ -112,9 +130,14 @@ type Received = {
   reconfigured: boolean
 }
 
-type Loop = { readonly ports: LinuxVrrpPorts; readonly leases: Leases; readonly received: Received }
+type Loop = {
+  readonly machine: Machine
+  readonly ports: LinuxVrrpPorts
+  readonly leases: Leases
+  readonly received: Received
+}
 
-function loop(engine: Engine, { ports, leases, received }: Loop): void {
+function loop(engine: Engine, { machine, ports, leases, received }: Loop): void {
   const turning = leased(ports, leases)
   let carriesLeavers = false
   for (;;) {
@@ -131,6 +154,7 @@ function loop(engine: Engine, { ports, leases, received }: Loop): void {
     // Whoever leaves has needed its socket until now.
     if (carriesLeavers && !engine.isLeaving()) {
       carriesLeavers = false
+      for (const message of machine.carry(engine.routers())) ports.publish({ kind: 'warning', message })
       ports.carry(engine.routers())
     }
     turning.wait(engine.nextDeadline())

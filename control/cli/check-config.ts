@@ -11,9 +11,12 @@ export async function runCheckConfigCommand(
   files: readonly string[],
   { elsewhere = false, json = false }: Options,
 ): Promise<void> {
-  const problems = (await Promise.all(files.map((file) => check(file, elsewhere)))).flat()
-  if (json) process.stdout.write(`${JSON.stringify({ problems })}\n`)
+  const found = await Promise.all(files.map((file) => check(file, elsewhere)))
+  const problems = found.flatMap(({ problems }) => problems)
+  const warnings = found.flatMap(({ warnings }) => warnings)
+  if (json) process.stdout.write(`${JSON.stringify({ problems, warnings })}\n`)
   else {
+    for (const warning of warnings) process.stderr.write(`${describeProblem(warning)}; this is no mistake\n`)
     for (const problem of problems) process.stderr.write(`${describeProblem(problem)}\n`)
     const good = files.filter((file) => problems.every((problem) => problem.file !== file))
     for (const file of good) process.stdout.write(`${file}: ${kindOf(readText(file))} configuration, no mistakes\n`)
@@ -21,17 +24,19 @@ export async function runCheckConfigCommand(
   if (problems.length > 0) process.exitCode = 2
 }
 
-async function check(file: string, elsewhere: boolean): Promise<readonly ConfigProblem[]> {
+type Found = { readonly problems: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] }
+
+async function check(file: string, elsewhere: boolean): Promise<Found> {
   const text = readText(file)
   try {
     if (kindOf(text) === 'control') {
       const { config } = await loadControlConfig(file)
-      return config.tls === null || elsewhere ? [] : await checkTls(file, text, config.tls)
+      const problems = config.tls === null || elsewhere ? [] : await checkTls(file, text, config.tls)
+      return { problems, warnings: [] }
     }
-    readAgentFile(file, text, { elsewhere })
-    return []
+    return { problems: [], warnings: readAgentFile(file, text, { elsewhere }).warnings }
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [] }
     throw error
   }
 }
@@ -70,7 +75,18 @@ function kindOf(text: string): 'agent' | 'control' {
 const telling: Readonly<Record<'agent' | 'control', { file: readonly string[]; service: readonly string[] }>> = {
   agent: {
     file: ['node', 'site', 'control', 'socket', 'metrics', 'realtime', 'checks', 'groups'],
-    service: ['interface', 'vrid', 'priority', 'addresses', 'interval', 'preempt', 'mode', 'checks'],
+    service: [
+      'interface',
+      'vrid',
+      'priority',
+      'addresses',
+      'interval',
+      'preempt',
+      'mode',
+      'checks',
+      'accept',
+      'unicast',
+    ],
   },
   control: {
     file: ['listen', 'database', 'adapters', 'tokens', 'ownerProbe', 'tls', 'retention', 'rateLimit', 'trace'],

@@ -19,6 +19,10 @@ export function isIpv6(line: Statement): boolean {
   return line.words[0]?.includes(':') === true
 }
 
+export function isLinkLocal(line: Statement): boolean {
+  return /^fe[89ab]/i.test(line.words[0] ?? '')
+}
+
 /** Undefined: the address is not this service's, which has been said. */
 export function readAddress(line: Statement, { interface: own, excluded, ipv6, say }: Options): Part | undefined {
   const [text = '', ...options] = line.words

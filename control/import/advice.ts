@@ -19,6 +19,7 @@ const scripts = instead(
   'checks have no such setting: let the program drop its privileges itself, for example with setpriv',
 )
 const process = instead('Holdfast has no such setting; systemd starts, limits and restarts the agent')
+const filter = always('accept: false has an nftables table of its own, and no other packet filter is touched')
 const source = instead('advertisements leave with the interface’s first address')
 const fifo = instead('Holdfast has no FIFO: follow holdfast events, or ask the agent’s status socket')
 const output = instead('Holdfast has no such output: holdfast status --json shows states and counters')
@@ -69,14 +70,13 @@ const table: Readonly<Record<string, Advice>> = {
   lower_prio_no_advert: instead('RFC 9568 answers a lower priority at once, so that switches learn'),
   vrrp_skip_check_adv_addr: always('a different list of addresses is no reason to drop an advertisement'),
   skip_check_adv_addr: always('a different list of addresses is no reason to drop an advertisement'),
-  vrrp_check_unicast_src: instead('it goes with unicast'),
-  check_unicast_src: instead('it goes with unicast'),
-  unicast_ttl: instead('it goes with unicast'),
-  unicast_fault_no_peer: instead('it goes with unicast'),
+  vrrp_check_unicast_src: always('a unicast service hears its peers only'),
+  check_unicast_src: always('a unicast service hears its peers only'),
+  unicast_fault_no_peer: always('a service that is unicast has peers, or its configuration is refused'),
   old_unicast_checksum: instead('it is for keepalived 1.3.6 and older, which must be replaced'),
-  vrrp_iptables: always('no packet filter is touched'),
-  vrrp_ipsets: always('no packet filter is touched'),
-  nftables: always('no packet filter is touched'),
+  vrrp_iptables: filter,
+  vrrp_ipsets: filter,
+  nftables: filter,
   vrrp_priority: realTime,
   vrrp_no_swap: realTime,
   vrrp_rt_priority: realTime,
@@ -99,9 +99,8 @@ const table: Readonly<Record<string, Advice>> = {
   startup_script: process,
   shutdown_script: process,
   reload_check_config: always('a bad file is refused before anything changes'),
-  vrrp_startup_delay: instead('let systemd start the agent later, or give preempt a delay'),
-  vrrp_delay_after_boot: instead('let systemd start the agent later, or give preempt a delay'),
-  startup_delay: instead('let systemd start the agent later, or give preempt a delay'),
+  vrrp_delay_after_boot: instead('startDelay counts from the start of the agent, not from that of the machine'),
+  startup_delay: instead('startDelay of each service is how long it waits after the start of the agent'),
   dynamic_interfaces: instead('the interface must exist when the agent starts: let systemd start it after the network'),
   interface_up_down_delays: instead('Holdfast has no such setting; a check of kind interface has rise and fall'),
   linkbeat_use_polling: always('interfaces are watched by netlink'),
@@ -134,10 +133,9 @@ const table: Readonly<Record<string, Advice>> = {
   vrf: source,
   dont_track_primary: instead('a service whose own interface is down is in fault'),
   native_ipv6: always('the first address says which family is spoken'),
-  promote_secondaries: instead('set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries=1 if you rely on it'),
-  down_timer_adverts: instead('RFC 9568 counts three missing advertisements; all nodes must do the same'),
+  promote_secondaries: always('it is set on every interface of a service'),
   auth_hmac: instead('Holdfast does not have it: keep VRRP on a network of its own'),
-  vmac_xmit_base: instead('Holdfast has no such setting: it goes with a virtual MAC'),
+  vmac_xmit_base: instead('with virtualMac: true advertisements have the virtual MAC, as RFC 9568 says'),
   vmac_addr: instead('Holdfast has no such setting: it goes with a virtual MAC'),
   use_vmac_addr: instead('Holdfast has no such setting: it goes with a virtual MAC'),
   use_ipvlan: instead('Holdfast has no such setting: addresses are on the interface itself'),

@@ -4,7 +4,7 @@
  * keepalived corrects much of what it reads (nopreempt with `state MASTER`, a priority out of range, an interval that
  * version 2 cannot say); what is carried over is what it would do, not what is written.
  */
-import { isIpv6, readAddress } from './addresses.ts'
+import { isIpv6, isLinkLocal, readAddress } from './addresses.ts'
 import { adviceOn } from './advice.ts'
 import { durationText, settingsOf, type Tracked } from './checks.ts'
 import type { Part, Plain } from './draft.ts'
@@ -19,8 +19,6 @@ export type InstanceOptions = {
   readonly globals: ReadonlyMap<string, Statement>
   readonly tracked: readonly Tracked[]
   readonly notify: NotifyOptions
-  /** Whether services may speak version 2. */
-  readonly version2: boolean
   readonly say: (finding: Finding) => void
   /** The environment variable that must hold a password, and how much of it keepalived reads. */
   readonly secret: (variable: string, secret: Secret) => void
@@ -32,6 +30,8 @@ type Instance = InstanceOptions & {
   readonly statement: Statement
   readonly settings: ReadonlyMap<string, Statement>
   readonly version: 2 | 3
+  /** What VRRP is spoken in. */
+  readonly ipv6: boolean
   readonly strict: boolean
   readonly master: boolean
 }
@@ -40,8 +40,8 @@ type Instance = InstanceOptions & {
 const carried = new Set(
   `interface virtual_router_id priority advert_int version state nopreempt preempt preempt_delay accept no_accept
   garp_master_repeat garp_master_delay garp_master_refresh virtual_ipaddress virtual_ipaddress_excluded authentication
-  unicast_peer unicast_src_ip use_vmac strict_mode v3_checksum_as_v2 track_interface track_script track_process
-  track_file`.split(/\s+/),
+  unicast_peer unicast_src_ip unicast_ttl use_vmac strict_mode v3_checksum_as_v2 down_timer_adverts track_interface
+  track_script track_process track_file`.split(/\s+/),
 )
 
 export function readInstance(statement: Statement, options: InstanceOptions): Part {
@@ -50,6 +50,7 @@ export function readInstance(statement: Statement, options: InstanceOptions): Pa
   const lines = [settings.get('virtual_ipaddress'), settings.get('virtual_ipaddress_excluded')]
   const first = lines.flatMap((block) => block?.block ?? [])[0]
   const asked = Number((settings.get('version') ?? globals.get('vrrp_version'))?.words[1] ?? 2)
+  const ipv6 = first !== undefined && isIpv6(first)
   const strict = settings.has('strict_mode')
     ? settings.get('strict_mode')?.words[1] !== 'off'
     : globals.has('vrrp_strict')
@@ -58,8 +59,9 @@ export function readInstance(statement: Statement, options: InstanceOptions): Pa
     statement,
     settings,
     strict,
+    ipv6,
     // Version 2 has no IPv6.
-    version: asked === 3 || (first !== undefined && isIpv6(first)) ? 3 : 2,
+    version: asked === 3 || ipv6 ? 3 : 2,
     master: settings.get('state')?.words[1] === 'MASTER',
   }
   explainRest(instance)
@@ -72,6 +74,7 @@ export function readInstance(statement: Statement, options: InstanceOptions): Pa
     ...addresses(instance),
     ...interval(instance),
     ...protocol(instance),
+    ...patience(instance),
     ...preempt(instance),
     ...announce(instance),
     ...accept(instance),
@@ -127,17 +130,24 @@ function priority({ settings, statement, master, tracked }: Instance): Part[] {
   return [part('priority', setting ?? statement, value, notes.length > 0 ? notes.join('; ') : undefined)]
 }
 
-function addresses({ settings, statement, say }: Instance): Part[] {
+function addresses({ settings, statement, ipv6, say }: Instance): Part[] {
   const own = settings.get('interface')?.words[1]
   const blocks = [
     { block: settings.get('virtual_ipaddress'), excluded: false },
     { block: settings.get('virtual_ipaddress_excluded'), excluded: true },
   ]
   const lines = blocks.flatMap(({ block, excluded }) => (block?.block ?? []).map((line) => ({ line, excluded })))
-  const ipv6 = lines[0] !== undefined && isIpv6(lines[0].line)
   const items = lines.flatMap(({ line, excluded }) => readAddress(line, { interface: own, excluded, ipv6, say }) ?? [])
   const at = blocks.find(({ block }) => block !== undefined)?.block?.at ?? statement.at
-  return [{ key: 'addresses', what: 'virtual_ipaddress', at, required: true, content: { kind: 'list', parts: items } }]
+  const parts = ipv6 && !lines.some(({ line }) => isLinkLocal(line)) ? [linkLocal(settings, at), ...items] : items
+  return [{ key: 'addresses', what: 'virtual_ipaddress', at, required: true, content: { kind: 'list', parts } }]
+}
+
+/** keepalived does without one, unless it is strict. */
+function linkLocal(settings: Instance['settings'], at: Position): Part {
+  const value = `fe80::${settings.get('virtual_router_id')?.words[1] ?? '1'}/64`
+  const note = 'added, since RFC 9568 has a link-local address first: add it on all nodes, or choose another'
+  return { key: '', what: 'virtual_ipaddress', at, note, content: { kind: 'value', value } }
 }
 
 function interval({ settings, version }: Instance): Part[] {
@@ -150,14 +160,25 @@ function interval({ settings, version }: Instance): Part[] {
 }
 
 /** keepalived sums version 3 with a pseudo-header, as RFC 5798 was read; and it speaks version 2 unless told otherwise. */
-function protocol({ settings, globals, statement, version, version2 }: Instance): Part[] {
+function protocol({ settings, globals, statement, version, ipv6, strict }: Instance): Part[] {
   const origin = settings.get('version') ?? globals.get('vrrp_version') ?? statement
   const what = origin === statement ? 'version 2 (keepalived’s default)' : `version ${version}`
   const checksum = settings.has('v3_checksum_as_v2') ? 'rfc9568' : 'rfc5798'
-  const note = version === 2 ? 'for keepalived nodes once they speak version 3' : undefined
+  const strictly = settings.get('strict_mode') ?? globals.get('vrrp_strict')
   return [
     { ...part('version', origin, version), what },
-    ...(version === 2 && version2 ? [] : [{ ...part('checksum', origin, checksum, note), what: 'checksum' }]),
+    ...(version === 2 || ipv6 ? [] : [{ ...part('checksum', origin, checksum), what: 'checksum' }]),
+    ...(strict && strictly !== undefined ? [part('profile', strictly, 'strict')] : []),
+  ]
+}
+
+/** How long it waits: for a silent active node, and after its start. */
+function patience({ settings, globals }: Instance): Part[] {
+  const down = settings.get('down_timer_adverts') ?? globals.get('vrrp_down_timer_adverts')
+  const start = globals.get('vrrp_startup_delay')
+  return [
+    ...(down === undefined ? [] : [part('down', down, Number(down.words[1]))]),
+    ...(start === undefined ? [] : [part('startDelay', start, durationText(Number(start.words[1])))]),
   ]
 }
 
@@ -211,12 +232,23 @@ function accept({ settings, globals, strict }: Instance): Part[] {
   ]
 }
 
+/** keepalived takes any TTL from a peer, unless the peer's line says otherwise; over IPv6 it sends the kernel's 64. */
 function unicast({ settings }: Instance): Part[] {
   const peers = settings.get('unicast_peer')
   if (peers === undefined) return []
   const source = settings.get('unicast_src_ip')?.words[1]
-  const others = peers.block.map(({ words }) => words[0]!).filter((peer) => peer !== source)
-  return [part('unicast', peers, { ...(source === undefined ? {} : { source }), peers: others })]
+  const others = peers.block.filter(({ words }) => words[0] !== source)
+  const ttl = Number(settings.get('unicast_ttl')?.words[1] ?? 255)
+  const least = others.map(({ words }) => Number(words[words.indexOf('min_ttl') + 1]) || 1)
+  const minTtl = Math.min(...least, 255)
+  const value = {
+    ...(source === undefined ? {} : { source }),
+    peers: others.map(({ words }) => words[0]!),
+    ...(ttl === 255 ? {} : { ttl }),
+    ...(minTtl === 255 ? {} : { minTtl }),
+  }
+  const note = 'keepalived looks at no TTL of its peers; leave minTtl out where all of them send 255 on one link'
+  return [part('unicast', peers, value, minTtl === 1 ? note : undefined)]
 }
 
 /** The password itself goes nowhere: into no output, no finding and no comment. */

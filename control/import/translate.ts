@@ -121,7 +121,7 @@ function section(key: string, what: string, parts: readonly Part[]): Part[] {
 /** What an instance looks up in `global_defs` is said where it is used. */
 const usedGlobals = new Set(
   `vrrp_version vrrp_strict vrrp_min_garp vrrp_garp_master_repeat vrrp_garp_master_delay
-  vrrp_garp_master_refresh`.split(/\s+/),
+  vrrp_garp_master_refresh vrrp_startup_delay vrrp_down_timer_adverts`.split(/\s+/),
 )
 
 function explainGlobals({ globals, findings }: Work): void {
@@ -231,13 +231,7 @@ function readService(work: Work, instance: Statement): Part {
     globals: work.globals,
     tracked,
     notify: work.options,
-    version2: acceptsVersion2(work.options),
     say: (finding) => void work.findings.push(finding),
     secret: (variable, secret) => void work.secrets.set(variable, secret),
   })
-}
-
-function acceptsVersion2({ judge }: ImportOptions): boolean {
-  const service = '{interface: eth0, vrid: 1, addresses: [192.0.2.1/24], version: 2}'
-  return judge(`services: {probe: ${service}}\n`, []).length === 0
 }

@@ -28,3 +28,6 @@ export const endpointSchema = z.string().transform((text, context): Endpoint => 
   context.issues.push({ code: 'custom', input: text, message: `must be host:port; got "${text}"`, params })
   return z.NEVER
 })
+
+/** What a service does when control is lost. */
+export const onLostSchema = z.enum(['hold', 'release', 'failsafe']).default('hold')

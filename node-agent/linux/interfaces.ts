@@ -1,15 +1,16 @@
 /**
- * The machine's interfaces and their IPv4 addresses: listed once, then kept true by rtnetlink's events.
+ * The machine's interfaces and their addresses of both families: listed once, then kept true by rtnetlink's events.
  *
  * Where the kernel dropped events, all is listed again, and what disappeared meanwhile is found by comparing.
  */
-import { type Address, type Prefix, sameAddress } from '../wire/address.ts'
+import { type Address, sameAddress } from '../wire/address.ts'
 import type { NetlinkMessage } from '../wire/netlink.ts'
 import {
   decodeAddress,
   decodeLink,
   encodeDump,
   type InterfaceAddress,
+  type KnownAddress,
   type Link,
   RTM_DELADDR,
   RTM_DELLINK,
@@ -18,11 +19,12 @@ import {
   RTM_NEWADDR,
   RTM_NEWLINK,
   RTMGRP_IPV4_IFADDR,
+  RTMGRP_IPV6_IFADDR,
   RTMGRP_LINK,
 } from '../wire/rtnetlink.ts'
 import { type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts'
 
-export type Interface = Link & { readonly addresses: readonly Prefix[] }
+export type Interface = Link & { readonly addresses: readonly KnownAddress[] }
 
 export type InterfaceChange =
   | { readonly kind: 'interface'; readonly name: string }
@@ -40,11 +42,14 @@ export type Interfaces = {
 
 /** Watches before it lists, so that nothing can slip between. */
 export function watchInterfaces(request: NetlinkSocket): Interfaces {
-  const events = openNetlinkSocket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR)
+  const events = openNetlinkSocket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
   let table = list(request)
   return {
     fd: events.fd,
-    get: (name) => [...table.values()].find((known) => known.name === name),
+    get(name) {
+      for (const known of table.values()) if (known.name === name) return known
+      return undefined
+    },
     names: () => [...table.values()].map(({ name }) => name),
     drain() {
       const messages = events.drain()
@@ -91,18 +96,22 @@ function applyLink(table: Map<number, Interface>, link: Link, gone: boolean): In
 
 function applyAddress(
   table: Map<number, Interface>,
-  { index, address, prefixLength }: InterfaceAddress,
+  { index, address, prefixLength, ready }: InterfaceAddress & KnownAddress,
   gone: boolean,
 ): InterfaceChange[] {
   const known = table.get(index)
   if (known === undefined) return []
-  const others = known.addresses.filter((other) => !sameAddress(other.address, address))
-  const kept = known.addresses.length - others.length
-  // A repeated RTM_NEWADDR must not move an address to the end: the first one is the primary.
-  if (!gone && kept > 0) return []
-  table.set(index, { ...known, addresses: gone ? others : [...known.addresses, { address, prefixLength }] })
   const change: InterfaceChange = { kind: 'interface', name: known.name }
-  return gone ? [{ kind: 'address-removed', name: known.name, address }, change] : [change]
+  const at = known.addresses.findIndex((other) => sameAddress(other.address, address))
+  const now = { address, prefixLength, ready }
+  if (gone) {
+    if (at >= 0) table.set(index, { ...known, addresses: known.addresses.toSpliced(at, 1) })
+    return [{ kind: 'address-removed', name: known.name, address }, change]
+  }
+  // A repeated RTM_NEWADDR must not move an address to the end: the first one is the primary.
+  const addresses = at >= 0 ? known.addresses.with(at, now) : [...known.addresses, now]
+  table.set(index, { ...known, addresses })
+  return at >= 0 && known.addresses[at]!.ready === ready ? [] : [change]
 }
 
 function differences(before: Map<number, Interface>, now: Map<number, Interface>): InterfaceChange[] {

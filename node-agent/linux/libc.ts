@@ -9,12 +9,18 @@ import { errno } from './constants.ts'
 
 const libc = koffi.load('libc.so.6')
 
+/** `struct sock_fprog`: a filter of classic BPF, with its length in instructions. */
+koffi.struct('sock_fprog', { len: 'uint16', filter: 'const void *' })
+
 const c = {
   socket: libc.func('int socket(int, int, int)'),
   bind: libc.func('int bind(int, const void *, uint)'),
   setsockopt: libc.func('int setsockopt(int, int, int, const void *, uint)'),
+  setsockopt_filter: libc.func('setsockopt', 'int', ['int', 'int', 'int', 'const sock_fprog *', 'uint']),
   sendto: libc.func('long sendto(int, const void *, ulong, int, const void *, uint)'),
   recv: libc.func('long recv(int, void *, ulong, int)'),
+  sendmmsg: libc.func('int sendmmsg(int, void *, uint, int)'),
+  recvmmsg: libc.func('int recvmmsg(int, void *, uint, int, void *)'),
   read: libc.func('long read(int, void *, ulong)'),
   write: libc.func('long write(int, const void *, ulong)'),
   close: libc.func('int close(int)'),
@@ -60,6 +66,20 @@ export function setsockopt(fd: number, option: { level: number; name: number; wh
   checked(option.what, c.setsockopt(fd, option.level, option.name, value, value.length))
 }
 
+/** Lets a socket hear only what `program`, instructions of classic BPF (`struct sock_filter[]`), says. */
+export function attachFilter(fd: number, program: Buffer): void {
+  const [SOL_SOCKET, SO_ATTACH_FILTER, fprogSize, instructionSize] = [1, 26, 16, 8]
+  const fprog = { len: program.length / instructionSize, filter: program }
+  checked('attach a filter', c.setsockopt_filter(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, fprogSize))
+}
+
+/** Where the octets of a buffer are. Only of one that is larger than what V8 keeps on its heap, where things move. */
+export function addressOf(buffer: Buffer): number {
+  return Number(koffi.address(buffer))
+}
+
+const MSG_DONTWAIT = 0x40
+
 /** Sends one datagram. False when the interface's queue is full or the link has just gone: the next one will follow. */
 export function sendto(fd: number, datagram: Uint8Array, address: Uint8Array): boolean {
   if (c.sendto(fd, datagram, datagram.length, 0, address, address.length) >= 0) return true
@@ -68,7 +88,50 @@ export function sendto(fd: number, datagram: Uint8Array, address: Uint8Array): b
   throw new SystemError('sendto', number)
 }
 
+/**
+ * Sends `count` messages of a `struct mmsghdr[]`, in order, without waiting for room in a queue; how many did not
+ * leave. The kernel stops at one that it refuses: that one is lost, and the others follow.
+ */
+export function sendmmsg(fd: number, headers: Buffer, count: number): number {
+  let lost = 0
+  for (let at = 0; at < count; ) {
+    const rest = at === 0 ? headers : headers.subarray(at * mmsghdrSize)
+    const sent = c.sendmmsg(fd, rest, count - at, MSG_DONTWAIT)
+    if (sent >= 0) {
+      at += sent
+      continue
+    }
+    const number = koffi.errno()
+    if (number === errno.EINTR) continue
+    if (!transientSendErrors.has(number)) throw new SystemError('sendmmsg', number)
+    at += 1
+    lost += 1
+  }
+  return lost
+}
+
+export const mmsghdrSize = 64
+
+/** Fills up to `count` messages of a `struct mmsghdr[]` with what is queued now; how many. */
+export function recvmmsg(fd: number, headers: Buffer, count: number): number {
+  const received = c.recvmmsg(fd, headers, count, MSG_DONTWAIT, null)
+  if (received >= 0) return received
+  const number = koffi.errno()
+  if (isNothingReceived(number)) return 0
+  throw new SystemError('recvmmsg', number)
+}
+
+/** ENETDOWN is news of a link, which rtnetlink tells too; the socket goes on. */
+function isNothingReceived(number: number): boolean {
+  return number === errno.EAGAIN || number === errno.EINTR || number === errno.ENETDOWN
+}
+
+/** Of one datagram, or for a while: EPERM is a firewall's word, EMSGSIZE that of a smaller MTU. */
 const transientSendErrors: ReadonlySet<number> = new Set([
+  errno.EPERM,
+  errno.EACCES,
+  errno.ENOMEM,
+  errno.EMSGSIZE,
   errno.EAGAIN,
   errno.ENOBUFS,
   errno.ENETDOWN,
@@ -81,12 +144,10 @@ const transientSendErrors: ReadonlySet<number> = new Set([
 
 /** Receives without blocking into `buffer`; its length, or undefined when nothing is queued. */
 export function receive(fd: number, buffer: Uint8Array): number | undefined {
-  const MSG_DONTWAIT = 0x40
   const length = Number(c.recv(fd, buffer, buffer.length, MSG_DONTWAIT))
   if (length >= 0) return length
   const number = koffi.errno()
-  // ENETDOWN is news of a link, which rtnetlink tells too; the socket goes on.
-  if (number === errno.EAGAIN || number === errno.EINTR || number === errno.ENETDOWN) return undefined
+  if (isNothingReceived(number)) return undefined
   throw new SystemError('recv', number)
 }
 
@@ -152,6 +213,11 @@ export function pollSetOf(fds: readonly number[]): Buffer {
     set.writeInt16LE(POLLIN, i * pollfdSize + 4)
   }
   return set
+}
+
+/** Whether the last `ppoll` found something on the nth descriptor: input, an error or its end. */
+export function isReady(pollSet: Buffer, nth: number): boolean {
+  return pollSet.readUInt16LE(nth * pollfdSize + 6) !== 0
 }
 
 /** The kernel's index of an interface, or undefined when there is none of that name. */

@@ -1,12 +1,20 @@
 /** Two uses of rtnetlink: to ask and change (request, answers), and to hear what others change (events). */
-import { concatenate, decodeMessages, errnoOf, type NetlinkMessage, NLMSG_DONE, NLMSG_ERROR } from '../wire/netlink.ts'
+import {
+  askForAcknowledgement,
+  concatenate,
+  decodeMessages,
+  errnoOf,
+  type NetlinkMessage,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+} from '../wire/netlink.ts'
 import { AF_NETLINK, NETLINK_ROUTE, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from './constants.ts'
 import { bind, close, pollSetOf, ppoll, receive, SystemError, sendto, setsockopt, socket } from './libc.ts'
 import { int, netlinkAddress } from './socket-address.ts'
 
 export type NetlinkSocket = {
   readonly fd: number
-  /** Sends messages that each ask for an acknowledgement, as one datagram; their errnos in order, 0 for success. */
+  /** Sends messages as one datagram, which the kernel does in order; their errnos, 0 for success. */
   readonly batch: (messages: readonly ((sequence: number) => Uint8Array)[]) => number[]
   /** Asks for a list; its messages. */
   readonly dump: (message: (sequence: number) => Uint8Array) => NetlinkMessage[]
@@ -23,7 +31,7 @@ const answerTimeoutUs = 1_000_000
 /** Largest part of an answer; the kernel fills at most 32 KiB. */
 const buffer = new Uint8Array(64 * 1024)
 
-/** A batch is split so that all its acknowledgements fit into the receive buffer. */
+/** A batch is split so that an answer to each of its messages fits into the receive buffer: all may fail. */
 const largestBatch = 512
 
 /** `groups`: RTMGRP bits of the events to hear; 0 for a socket that only asks. */
@@ -35,8 +43,11 @@ export function openNetlinkSocket(groups: number): NetlinkSocket {
   let sequence = 0
 
   const answers = (): NetlinkMessage[] => {
-    ppoll(poll, answerTimeoutUs)
-    const length = receive(fd, buffer)
+    let length = receive(fd, buffer)
+    if (length === undefined) {
+      ppoll(poll, answerTimeoutUs)
+      length = receive(fd, buffer)
+    }
     if (length === undefined) throw new Error('rtnetlink did not answer within a second')
     return decodeMessages(buffer.subarray(0, length))
   }
@@ -44,14 +55,17 @@ export function openNetlinkSocket(groups: number): NetlinkSocket {
   const batchOf = (messages: readonly ((sequence: number) => Uint8Array)[]): number[] => {
     const first = sequence + 1
     sequence += messages.length
-    sendto(fd, concatenate(messages.map((message, i) => message(first + i))), toKernel)
+    const encoded = messages.map((message, i) => message(first + i))
+    // The kernel takes them one after the other and answers each that fails; so the last one's answer ends it all.
+    askForAcknowledgement(encoded.at(-1)!)
+    sendto(fd, concatenate(encoded), toKernel)
     const results = new Map<number, number>()
-    while (results.size < messages.length) {
+    while (!results.has(sequence)) {
       for (const answer of answers()) {
         if (answer.type === NLMSG_ERROR && answer.sequence >= first) results.set(answer.sequence, errnoOf(answer))
       }
     }
-    return messages.map((_, i) => results.get(first + i)!)
+    return messages.map((_, i) => results.get(first + i) ?? 0)
   }
 
   return {

@@ -65,6 +65,10 @@ export function formatAddress(address: Address): string {
   return `${groups.slice(0, start).join(':')}::${groups.slice(start + length).join(':')}`
 }
 
+export function formatPrefix({ address, prefixLength }: Prefix): string {
+  return `${formatAddress(address)}/${prefixLength}`
+}
+
 /** fe80::/10: an address of one link only (RFC 4291 §2.5.6). */
 export function isLinkLocal(address: Address): boolean {
   return address.length === 16 && address[0] === 0xfe && (address[1]! & 0xc0) === 0x80

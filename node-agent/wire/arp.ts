@@ -5,6 +5,7 @@
  * repeats the sender's. Hosts rewrite an entry they have, switches learn the port.
  */
 import type { Address } from './address.ts'
+import { encodeEthernet, ethernetHeaderLength, etherType } from './ethernet.ts'
 
 const broadcast = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 
@@ -16,10 +17,9 @@ export function encodeGratuitousArp({
   readonly address: Address
 }): Uint8Array {
   const frame = new Uint8Array(42)
-  frame.set(broadcast, 0)
-  frame.set(mac, 6)
-  // EtherType ARP; hardware Ethernet, protocol IPv4, lengths 6 and 4, operation request.
-  frame.set([0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x01], 12)
+  frame.set(encodeEthernet({ destination: broadcast, source: mac, type: etherType.arp }), 0)
+  // Hardware Ethernet, protocol IPv4, lengths 6 and 4, operation request.
+  frame.set([0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x01], ethernetHeaderLength)
   frame.set(mac, 22)
   frame.set(address, 28)
   frame.set(mac, 32)

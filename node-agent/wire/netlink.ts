@@ -37,6 +37,12 @@ export function encodeMessage({ type, flags, sequence, payload }: NetlinkMessage
   return bytes
 }
 
+/** Asks the kernel to say so when a message has been done. One that fails is answered in any case. */
+export function askForAcknowledgement(message: Uint8Array): void {
+  const view = viewOf(message)
+  view.setUint16(6, view.getUint16(6, true) | NLM_F_ACK, true)
+}
+
 /** All messages of a datagram. Stops where a length no longer fits: the rest is not a message. */
 export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   const messages: NetlinkMessage[] = []

@@ -21,6 +21,7 @@ import {
   stopRound,
   switchoverRound,
 } from './failover-rounds.ts'
+import { massRound } from './mass-rounds.ts'
 
 type Scenario = {
   readonly name: string
@@ -37,6 +38,12 @@ const scenarios: readonly Scenario[] = [
   { name: 'crash-1000ms', intervalMs: 1000, rounds: 5, play: crashRound },
   { name: 'stop-100ms', intervalMs: 100, rounds: 7, play: stopRound },
   { name: 'stop-1000ms', intervalMs: 1000, rounds: 5, play: stopRound },
+  { name: 'crash-v2-1000ms', intervalMs: 1000, rounds: 5, play: (round) => crashRound({ ...round, speak: 'v2' }) },
+  { name: 'stop-v2-1000ms', intervalMs: 1000, rounds: 5, play: (round) => stopRound({ ...round, speak: 'v2' }) },
+  { name: 'crash-ipv6-100ms', intervalMs: 100, rounds: 11, play: (round) => crashRound({ ...round, speak: 'ipv6' }) },
+  { name: 'stop-ipv6-100ms', intervalMs: 100, rounds: 7, play: (round) => stopRound({ ...round, speak: 'ipv6' }) },
+  { name: 'mass-100ms', intervalMs: 100, rounds: 5, play: massRound },
+  { name: 'mass-1000ms', intervalMs: 1000, rounds: 3, play: massRound },
   { name: 'switchover-100ms', intervalMs: 100, rounds: 7, play: switchoverRound, only: 'holdfast' },
   { name: 'switchover-1000ms', intervalMs: 1000, rounds: 5, play: switchoverRound, only: 'holdfast' },
 ]

@@ -1,32 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { ConfigError } from '../../control/config/config-file.ts'
-import { type AgentConfig, readAgentConfig } from '../../node-agent/config.ts'
-import { formatAddress } from '../../node-agent/wire/address.ts'
+import { formatAddress, formatPrefix } from '../../node-agent/wire/address.ts'
+import { problems, read } from '../support/agent-config.ts'
 
 const minimal = `
 services:
   web: {interface: eth0, vrid: 51, addresses: [10.77.0.50/24]}
 `
-
-function read(text: string, environment: Record<string, string> = {}): AgentConfig {
-  return readAgentConfig({
-    file: 'n1.yaml',
-    text,
-    environment,
-    hostName: 'n1.example.org',
-    interfaces: ['lo', 'eth0', 'eth1'],
-  })
-}
-
-function problems(text: string, environment: Record<string, string> = {}): string[] {
-  try {
-    read(text, environment)
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split('\n')
-    throw error
-  }
-  throw new Error('the configuration was accepted')
-}
 
 /** The minimal service with one line more, which then is line 6. */
 const withLine = (line: string): string => `
@@ -105,14 +84,14 @@ services:
   })
   expect(config.services).toEqual([
     {
-      ...{ name: 'web', solo: false, priority: 100, onLost: 'failsafe', leaveMs: 1_025, split: 'yield' },
+      ...{ name: 'web', solo: false, priority: 100, onLost: 'failsafe', leaveMs: 1_025, split: 'yield', accept: true },
       checks: [
         { check: 'app', weight: null },
         { check: 'uplink', weight: -20 },
       ],
     },
     {
-      ...{ name: 'api', solo: true, priority: 100, onLost: 'hold', leaveMs: 0, split: 'keep' },
+      ...{ name: 'api', solo: true, priority: 100, onLost: 'hold', leaveMs: 0, split: 'keep', accept: true },
       checks: [{ check: 'app', weight: null }],
     },
   ])
@@ -135,11 +114,15 @@ services:
   web:
     interface: eth1
     vrid: 7
-    priority: 255
-    addresses: [10.77.0.50/24, 10.77.0.51/32]
+    priority: 254
+    addresses: [10.77.0.50/24, 10.77.0.51/32, "fd77::50/64"]
     interval: 40.95s
+    down: 5
+    startDelay: 2s
     version: 3
     checksum: rfc5798
+    acceptChecksum: rfc9568
+    profile: strict
     preempt: {delay: 30s}
     accept: true
     virtualMac: false
@@ -156,9 +139,17 @@ services:
   expect(config.routers[0]).toMatchObject({
     advertisementInterval: 4_095,
     preemptDelay: 30_000_000,
-    priority: 255,
+    priority: 254,
     resign: 'now',
+    downMultiplier: 5,
+    startDelay: 2_000_000,
+    acceptChecksum: 'rfc9568',
+    profile: 'strict',
+    transport: { kind: 'multicast' },
+    password: null,
   })
+  expect(config.routers[0]!.addresses.map(formatPrefix)).toEqual(['10.77.0.50/24', '10.77.0.51/32'])
+  expect(config.routers[0]!.riders.map(formatPrefix)).toEqual(['fd77::50/64'])
 })
 
 describe('a mistake is named with file, line, key and remedy', () => {
@@ -172,14 +163,47 @@ describe('a mistake is named with file, line, key and remedy', () => {
     ['interval: 41s', /^n1.yaml:6: services\.web\.interval: .*40\.95s/],
     ['interval: 15ms', /^n1.yaml:6: services\.web\.interval: .*hundredths/],
     ['interval: 1000', /^n1.yaml:6: services\.web\.interval: .*1000ms/],
-    ['version: 2', /^n1.yaml:6: services\.web\.version: .*not in this version/],
-    ['version: 4', /^n1.yaml:6: services\.web\.version: /],
+    ['version: 4', /^n1.yaml:6: services\.web\.version: must be 3 or 2/],
+    ['interval: 255s', /: services\.web\.interval: must be 10ms\.\.40\.95s in version 3/],
+    ['interval: 256s', /: services\.web\.interval: must be 10ms\.\.255s/],
+    ['down: 0', /: services\.web\.down: must be 1\.\.100/],
+    ['down: 101', /: services\.web\.down: must be 1\.\.100/],
+    ['startDelay: 5', /: services\.web\.startDelay: needs a unit/],
+    ['acceptChecksum: any', /: services\.web\.acceptChecksum: .*auto, rfc9568, rfc5798/],
+    ['profile: loose', /: services\.web\.profile: .*interop, strict/],
+    ['accept: maybe', /: services\.web\.accept: must be true or false/],
     ['checksum: rfc3768', /^n1.yaml:6: services\.web\.checksum: .*rfc9568.*rfc5798/],
-    ['virtualMac: true', /^n1.yaml:6: services\.web\.virtualMac: .*not in this version/],
-    ['accept: false', /^n1.yaml:6: services\.web\.accept: .*not in this version/],
     ['preempt: sometimes', /^n1.yaml:6: services\.web\.preempt: /],
-    ['unicast: {peers: [10.0.0.1]}', /^n1.yaml:6: services\.web\.unicast: .*not in this version/],
-    ['authentication: {type: pass}', /^n1.yaml:6: services\.web\.authentication: .*not in this version/],
+    ['unicast: {}', /^n1.yaml:6: services\.web\.unicast\.peers: is required/],
+    ['unicast: {peers: []}', /^n1.yaml:6: services\.web\.unicast\.peers: /],
+    [
+      'unicast: {peers: [n2]}',
+      /^n1.yaml:6: services\.web\.unicast\.peers\[0\]: must be an address of a host; got "n2"/,
+    ],
+    ['unicast: {peers: [224.0.0.18]}', /services\.web\.unicast\.peers\[0\]: must be an address of a host/],
+    ['unicast: {peers: ["fe80::2%eth0"]}', /services\.web\.unicast\.peers\[0\]: .*without a zone/],
+    ['unicast: {peers: ["fd77::2"]}', /services\.web\.unicast\.peers\[0\]: fd77::2 is not IPv4.*write IPv4/],
+    [
+      'unicast: {peers: [10.77.0.50]}',
+      /services\.web\.unicast\.peers\[0\]: 10\.77\.0\.50 is an address of the service/,
+    ],
+    [
+      'unicast: {peers: [10.77.0.2, 10.77.0.2]}',
+      /services\.web\.unicast\.peers\[1\]: names 10\.77\.0\.2 a second time/,
+    ],
+    ['unicast: {source: 10.77.0.2, peers: [10.77.0.2]}', /unicast\.peers\[0\]: 10\.77\.0\.2 is this node’s own source/],
+    ['unicast: {source: "fd77::1", peers: [10.77.0.2]}', /services\.web\.unicast\.source: fd77::1 is not IPv4/],
+    [
+      'unicast: {source: 10.77.0.50, peers: [10.77.0.2]}',
+      /unicast\.source: 10\.77\.0\.50 is an address of the service/,
+    ],
+    ['unicast: {peers: [10.77.0.2], ttl: 0}', /services\.web\.unicast\.ttl: must be 1\.\.255/],
+    ['unicast: {peers: [10.77.0.2], minTtl: 256}', /services\.web\.unicast\.minTtl: must be 1\.\.255/],
+    ['authentication: {type: pass}', /^n1.yaml:6: services\.web\.authentication\.password: is required/],
+    ['authentication: {type: ah, password: x}', /services\.web\.authentication\.type: AH is not supported.*type: pass/],
+    ['authentication: {type: hmac, password: x}', /services\.web\.authentication\.type: an HMAC trailer is not/],
+    ['authentication: {type: md5, password: x}', /services\.web\.authentication\.type: /],
+    ['authentication: {type: pass, password: x}', /services\.web\.authentication: is not in version 3 .*version: 2/],
     ['announce: {repeat: 0}', /^n1.yaml:6: services\.web\.announce\.repeat: .*1\.\.60/],
     ['onLost: never', /^n1.yaml:6: services\.web\.onLost: .*hold.*release.*failsafe/],
     ['onLost: release', /^n1.yaml:6: services\.web\.onLost: means nothing without control.*leave it out/],
@@ -202,7 +226,13 @@ describe('a mistake is named with file, line, key and remedy', () => {
     ['10.77.0.50/24/1', /must be an address/],
     ['web.example.org/24', /must be an address/],
     ['224.0.0.18/24', /no address of a host/],
-    ['fd77::50/64', /IPv6 is not in this version/],
+    ['fd77::50', /prefix length of 1\.\.128/],
+    ['fd77::50/129', /prefix length of 1\.\.128/],
+    ['fd77::50::1/64', /must be an address/],
+    ['fe80::50%eth0/64', /must be an address/],
+    ['ff02::12/64', /no address of a host/],
+    ['::1/128', /no address of a host/],
+    ['::ffff:10.77.0.50/128', /no address of a host/],
   ])('address %s', (text, expected) => {
     const [problem] = problems(minimal.replace('10.77.0.50/24', `"${text}"`))
     expect(problem).toMatch(/^n1.yaml:3: services\.web\.addresses\[0\]: /)
@@ -256,7 +286,8 @@ describe('a mistake is named with file, line, key and remedy', () => {
 
   test('an address owner has no checks, and does not stand back', () => {
     const owner = `control: {url: "http://c", token: t}\nchecks: {app: {tcp: "h:1"}}\n${minimal}`
-    for (const key of ['checks: [app]', 'onLost: release', 'split: yield']) {
+    const keys = ['checks: [app]', 'onLost: release', 'split: yield', 'accept: false', 'preempt: false']
+    for (const key of keys) {
       const [problem] = problems(owner.replace('vrid: 51', `vrid: 51, priority: 255, ${key}`))
       expect(problem).toMatch(/:5: services\.web\.\w+: is not for an address owner \(its addresses stay/)
     }
@@ -289,7 +320,19 @@ services:
 `)
     expect(found.join('\n')).toMatch(/:4: services\.api\.vrid: is the vrid of web already/)
     expect(found.join('\n')).toMatch(/:4: services\.api\.addresses\[0\]: 10\.77\.0\.50 is an address of web already/)
-    expect(() => read(`${minimal}  api: {interface: eth1, vrid: 51, addresses: [10.77.1.50/24]}\n`)).not.toThrow()
+    for (const other of [
+      'interface: eth1, vrid: 51, addresses: [10.77.1.50/24]',
+      // A VRID of each family is a virtual router of its own, and a link-local address is one of its link only.
+      'interface: eth0, vrid: 51, addresses: ["fe80::51/64"]}\n  more: {interface: eth1, vrid: 51, addresses: ["fe80::51/64"]',
+    ])
+      expect(() => read(`${minimal}  api: {${other}}\n`)).not.toThrow()
+    const twice = `services:
+  web: {interface: eth0, vrid: 51, addresses: ["fe80::51/64"]}
+  api: {interface: eth0, vrid: 51, addresses: ["fe80::51/64"]}
+`
+    expect(problems(twice).join('\n')).toMatch(
+      /:3: services\.api\.vrid: .*\n.*:3: services\.api\.addresses\[0\]: fe80::51/,
+    )
   })
 
   test('a variable that is not set, by its name; a secret never', () => {

@@ -1,7 +1,7 @@
 /**
  * Hears and sends whole Ethernet frames on eth0: the process behind tap.ts, in a namespace of the lab.
  *
- * Each ARP and VRRP frame that comes in leaves as a JSON line on standard output, in the order of the wire. Orders to
+ * Each ARP, neighbour advertisement and VRRP frame that comes in leaves as a JSON line on standard output, in the order of the wire. Orders to
  * send come as JSON lines on standard input. One AF_PACKET socket does both, so that a frame may be as wrong as a test
  * likes: no kernel fills in or refuses a length, a checksum or a source address.
  */
@@ -19,10 +19,19 @@ import {
   sendto,
   socket,
 } from '../../node-agent/linux/libc.ts'
+import { setBuffers } from '../../node-agent/linux/packet-socket.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { linkLayerAddress } from '../../node-agent/linux/socket-address.ts'
 import { arrivedAt, stampArrivals } from './arrival.ts'
-import { ethernet, etherType, type Injection, injectorMac, type TapLine } from './tap.ts'
+import {
+  ethernet,
+  etherType,
+  type Injection,
+  icmpv6,
+  injectorMac,
+  neighbourAdvertisement,
+  type TapLine,
+} from './tap.ts'
 
 /** Sends the frames in turn until `count` have left, one each `gapMs`. */
 type Sending = Injection & { sent: number; dueAt: number }
@@ -38,6 +47,7 @@ function main(): void {
   const index = interfaceIndex('eth0')!
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, everyProtocol << 8)
   stampArrivals(fd)
+  setBuffers(fd)
   bind(fd, linkLayerAddress(index, everyProtocol))
   const destination = linkLayerAddress(index, etherType.ipv4)
   const stdin = openPipe(0)
@@ -71,12 +81,14 @@ function main(): void {
 
 /** An AF_PACKET socket hears its own frames too; they are known by their source. */
 function isWanted(frame: Buffer, length: number): boolean {
-  if (length < ethernet.headerLength) return false
+  if (length < ethernet.headerLength + 20) return false
   if (frame.compare(injectorMac, 0, 6, ethernet.sourceAt, ethernet.sourceAt + 6) === 0) return false
   const type = frame.readUInt16BE(ethernet.typeAt)
   if (type === etherType.arp) return true
-  const protocolAt = ethernet.headerLength + 9
-  return type === etherType.ipv4 && length > protocolAt && frame[protocolAt] === 112
+  const at = ethernet.headerLength
+  if (type === etherType.ipv4) return frame[at + 9] === 112
+  if (type !== etherType.ipv6) return false
+  return frame[at + 6] === 112 || (frame[at + 6] === icmpv6 && frame[at + 40] === neighbourAdvertisement)
 }
 
 function tell(line: TapLine): void {

@@ -1,12 +1,15 @@
-/** What is really on the wire: every ARP and VRRP frame that reaches the client, and any frame a test wants sent. */
+/** What is really on the wire: every ARP, neighbour advertisement and VRRP frame that reaches the client, and any frame a test wants sent. */
 import { join } from 'node:path'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { type Address, formatAddress, formatMac } from '../../node-agent/wire/address.ts'
-import { decodeIpv4 } from '../../node-agent/wire/ipv4.ts'
+import { decodeIp } from '../../node-agent/wire/ip.ts'
 import { decodeHeader, type Header } from '../../node-agent/wire/vrrp.ts'
 
 export const ethernet = { sourceAt: 6, typeAt: 12, headerLength: 14 } as const
-export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const
+export const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const
+
+export const icmpv6 = 58
+export const neighbourAdvertisement = 136
 
 /** Every frame that a tap sends comes from here, so that it is never taken for a router's own. */
 export const injectorMac = Uint8Array.of(0x02, 0x77, 0xff, 0, 0, 1)
@@ -30,6 +33,8 @@ export type Frame =
   | (Seen & { readonly kind: 'vrrp'; readonly source: string; readonly ttl: number; readonly header: Header })
   /** `gratuitous`: it tells where an address is, and asks nothing. */
   | (Seen & { readonly kind: 'arp'; readonly address: string; readonly gratuitous: boolean })
+  /** `flags`: router 0x80, solicited 0x40, override 0x20. */
+  | (Seen & { readonly kind: 'neighbour'; readonly address: string; readonly flags: number; readonly ttl: number })
 
 export type Tap = {
   /** All that came, in the order of the wire; it grows. */
@@ -101,10 +106,14 @@ function decodeFrame(at: number, bytes: Uint8Array): Frame | undefined {
     const [address, other] = [formatAddress(sender!), formatAddress(target!)]
     return { ...seen, kind: 'arp', address, gratuitous: address === other }
   }
-  const datagram = decodeIpv4(body)
-  const header = datagram === undefined ? undefined : decodeHeader(datagram.payload)
-  if (datagram === undefined || header === undefined) return undefined
-  return { ...seen, kind: 'vrrp', source: formatAddress(datagram.source), ttl: datagram.ttl, header }
+  const datagram = decodeIp(body)
+  if (datagram === undefined) return undefined
+  const { ttl, payload } = datagram
+  if (datagram.protocol === icmpv6) {
+    return { ...seen, kind: 'neighbour', address: formatAddress(payload.subarray(8, 24)), flags: payload[4]!, ttl }
+  }
+  const header = decodeHeader(payload)
+  return header && { ...seen, kind: 'vrrp', source: formatAddress(datagram.source), ttl, header }
 }
 
 /** In an Ethernet frame to 01:00:5e:00:00:12, the MAC of 224.0.0.18. */

@@ -87,8 +87,49 @@ ${instance('')}${instance('').replaceAll('VI_1', 'VI_2').replace('51', '52').rep
         198.51.100.13
     }`),
     becomes: {
-      services: { VI_1: { ...web, unicast: { source: '198.51.100.11', peers: ['198.51.100.12', '198.51.100.13'] } } },
+      services: {
+        VI_1: { ...web, unicast: { source: '198.51.100.11', peers: ['198.51.100.12', '198.51.100.13'], minTtl: 1 } },
+      },
     },
+    says: ['9 changed unicast_peer: keepalived looks at no TTL'],
+  },
+  {
+    name: 'unicast with hops between, and bounds for them',
+    text: instance(`    unicast_ttl 64
+    unicast_peer {
+        198.51.100.12 min_ttl 60 max_ttl 64
+        198.51.100.13 min_ttl 62
+    }`),
+    becomes: {
+      services: { VI_1: { ...web, unicast: { peers: ['198.51.100.12', '198.51.100.13'], ttl: 64, minTtl: 60 } } },
+    },
+  },
+  {
+    name: 'patience, for all and for one',
+    text: `global_defs {
+    vrrp_startup_delay 2.5
+    vrrp_down_timer_adverts 4
+}
+${instance('    down_timer_adverts 5')}${instance('').replace('VI_1', 'VI_2').replace('51', '52').replace('.10', '.11')}`,
+    becomes: {
+      services: {
+        VI_1: { ...web, down: 5, startDelay: '2500ms' },
+        VI_2: { ...web, vrid: 52, addresses: ['192.0.2.11/32'], down: 4, startDelay: '2500ms' },
+      },
+    },
+  },
+  {
+    name: 'IPv6 without a link-local address, on a virtual MAC',
+    text: instance('    use_vmac\n    no_accept').replace('192.0.2.10', '2001:db8::10/64'),
+    becomes: {
+      services: {
+        VI_1: {
+          ...{ ...web, addresses: ['fe80::51/64', '2001:db8::10/64'], version: 3 },
+          ...{ accept: false, virtualMac: true },
+        },
+      },
+    },
+    says: ['5 changed virtual_ipaddress: added, since RFC 9568 has a link-local address first'],
   },
   {
     name: 'both nodes BACKUP and sticky; a delay beside it is ignored',
@@ -125,7 +166,7 @@ ${instance('')}${instance('').replaceAll('VI_1', 'VI_2').replace('51', '52').rep
     script_user root
 }
 ${instance('')}`,
-    becomes: { services: { VI_1: { ...web, accept: false } } },
+    becomes: { services: { VI_1: { ...web, profile: 'strict', accept: false } } },
     says: [
       '2 dropped notification_email',
       '8 dropped router_id',

@@ -62,6 +62,16 @@ describe('what this version does', () => {
     for (const name of missing) expect(text).toMatch(new RegExp(`^ *# ${name}:`, 'm'))
   })
 
+  test('of the protocol nothing is left out any more', () => {
+    const protocol = /unicast|version 2|use_vmac|no_accept|IPv6|patience|password|delay before/
+    const spoken = shapes.filter(({ name, text }) => protocol.test(name) || /auth_type PASS|use_vmac/.test(text))
+    expect(spoken.length).toBeGreaterThan(5)
+    for (const { name, text, files, becomes } of spoken) {
+      const imported = read({ text, ...(files === undefined ? {} : { files }) }, acceptsWhatThisVersionDoes)
+      expect(parse(imported.text!).services, name).toEqual(becomes.services)
+    }
+  })
+
   /** As of a version that lacks just this. */
   const refuses =
     (key: string, message: string): Judge =>

@@ -3,6 +3,7 @@ import { compareAddresses, formatAddress, formatMac, parseIpv4 } from '../../../
 import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
 import { internetChecksum } from '../../../node-agent/wire/checksum.ts'
 import {
+  askForAcknowledgement,
   concatenate,
   decodeAttributes,
   decodeMessages,
@@ -89,10 +90,54 @@ describe('netlink', () => {
   test('an address to add is what ip(8) sends, and reads back', () => {
     const wanted = { address: address('10.77.0.50'), prefixLength: 24, index: 5 }
     const [message] = decodeMessages(encodeAddAddress(wanted, 9))
-    expect(message).toMatchObject({ type: 20, sequence: 9, flags: 0x1 | 0x4 | 0x400 | 0x100 })
+    expect(message).toMatchObject({ type: 20, sequence: 9, flags: 0x1 | 0x400 | 0x100 })
     expectBytes(message!.payload, '02180000 05000000 08000200 0a4d0032 08000100 0a4d0032')
-    expect(decodeAddress(message!)).toEqual(wanted)
-    expect(decodeMessages(encodeDeleteAddress(wanted, 10))[0]).toMatchObject({ type: 21, flags: 0x5 })
+    expect(decodeAddress(message!)).toEqual({ ...wanted, ready: true })
+    expect(decodeMessages(encodeDeleteAddress(wanted, 10))[0]).toMatchObject({ type: 21, flags: 0x1 })
+  })
+
+  test('only a message that asks for it is acknowledged', () => {
+    const message = encodeDeleteAddress({ address: address('10.77.0.50'), prefixLength: 24, index: 5 }, 1)
+    askForAcknowledgement(message)
+    expect(decodeMessages(message)[0]).toMatchObject({ type: 21, flags: 0x1 | 0x4 })
+  })
+
+  test('an IPv6 address to add needs no search for duplicates, and no route of its own where there is one', () => {
+    const wanted = { address: address('fd77::50'), prefixLength: 64, index: 5 }
+    const both = '14000200 fd77 0000 0000 0000 0000 0000 0000 0050 14000100 fd77 0000 0000 0000 0000 0000 0000 0050'
+    const [message] = decodeMessages(encodeAddAddress(wanted, 9))
+    expectBytes(message!.payload, `0a400000 05000000 ${both} 08000800 02000000`)
+    expect(decodeAddress(message!)).toEqual({ ...wanted, ready: true })
+    const [second] = decodeMessages(encodeAddAddress(wanted, 9, { prefixRoute: false }))
+    expectBytes(second!.payload, `0a400000 05000000 ${both} 08000800 02020000`)
+    expectBytes(decodeMessages(encodeDeleteAddress(wanted, 10))[0]!.payload, `0a400000 05000000 ${both}`)
+  })
+
+  test('an address is not ready while duplicates are looked for, nor when one was found', () => {
+    const header = (flags: string) => fromHex(`0a40${flags}fd 05000000`)
+    const told = (flags: string, ...attributes: Uint8Array[]) => {
+      const address = encodeAttribute(1, fromHex('fe80 0000 0000 0000 0000 0000 0000 0001'))
+      return decodeAddress({
+        type: 20,
+        flags: 0,
+        sequence: 0,
+        payload: concatenate([header(flags), address, ...attributes]),
+      })
+    }
+    expect(told('80')).toMatchObject({ ready: true, prefixLength: 64, index: 5 })
+    expect(told('c0')).toMatchObject({ ready: false })
+    expect(told('88')).toMatchObject({ ready: false })
+    // The longer flags say more than those that fit into an octet.
+    expect(told('80', encodeAttribute(8, fromHex('c0020000')))).toMatchObject({ ready: false })
+  })
+
+  test('what a bridge says of a port, or a radio of itself, is no news of a link', () => {
+    const name = encodeAttribute(3, fromHex('6574683000'))
+    const told = (header: string, ...attributes: Uint8Array[]) =>
+      decodeLink({ type: 17, flags: 0, sequence: 0, payload: concatenate([fromHex(header), ...attributes]) })
+    expect(told('00000100 05000000 43100100 00000000', name)).toMatchObject({ name: 'eth0' })
+    expect(told('07000100 05000000 43100100 00000000', name)).toBeUndefined()
+    expect(told('00000100 05000000 43100100 00000000')).toBeUndefined()
   })
 
   test('a link is up when it is administratively up and has a carrier', () => {
