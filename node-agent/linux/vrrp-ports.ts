@@ -20,7 +20,6 @@ import {
   type VrrpSocket,
 } from './packet-socket.ts'
 import { openRivalSockets } from './rival-sockets.ts'
-import { keepSiblings } from './siblings.ts'
 import { type Carried, openVrrpSockets, type VrrpSockets } from './vrrp-sockets.ts'
 
 export type LinuxVrrpPorts = VrrpPorts & {
@@ -38,7 +37,7 @@ export type LinuxVrrpOptions = {
   readonly publish: (message: FromVrrp) => void
   readonly virtualMacs: VirtualMacs
   /** Makes sure that these interfaces keep the addresses of a network when one of them goes; what was not possible. */
-  readonly keepSiblings?: (interfaces: readonly string[]) => readonly string[]
+  readonly keepSiblings: (interfaces: readonly string[]) => readonly string[]
 }
 
 /** What a wait found is believed for this long: who was frozen since asks again. */
@@ -50,7 +49,7 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
   const interfaces = watchInterfaces(request)
   const frames = openFrameSocket()
   const sockets = openVrrpSockets(interfaces, (names) => {
-    for (const message of (options.keepSiblings ?? keepSiblings)(names)) options.publish({ kind: 'warning', message })
+    for (const message of options.keepSiblings(names)) options.publish({ kind: 'warning', message })
   })
   const deviceOf: DeviceOf = (place) =>
     place.mac === null ? interfaces.get(place.interface) : virtualMacs.deviceOf(place)

@@ -4,9 +4,12 @@
  * Orders come as lines on standard input; what the ports give to an engine, and say, leaves as lines on standard output.
  */
 import { writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createLineDecoder, encodeLine } from '../../node-agent/lines.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { openVrrpPorts } from '../../node-agent/linux/vrrp-ports.ts'
+import { openMachine } from '../../node-agent/machine.ts'
 import type { Input } from '../../node-agent/vrrp/engine.ts'
 import type { IoLine, Order } from './io.ts'
 
@@ -38,17 +41,20 @@ function main(): void {
     for (const order of decode(text ?? '')) perform(order)
     return []
   }
+  const machine = openMachine(join(tmpdir(), `holdfast-io-${process.pid}.sysctls`))
   const keepsSiblings = process.argv[2] !== 'leave-siblings'
   const ports = openVrrpPorts({
     pipe: { fd: stdin.fd, drain },
     publish: (message) => tell({ kind: 'said', message }),
-    ...(keepsSiblings ? {} : { keepSiblings: () => [] }),
+    virtualMacs: machine.virtualMacs,
+    keepSiblings: keepsSiblings ? machine.keepSiblings : () => [],
   })
   tell({ kind: 'done', id: 0 })
   while (!ended) {
     for (const input of ports.drain()) tell({ kind: 'input', input })
     if (!ended) ports.wait(undefined)
   }
+  machine.release()
 }
 
 main()

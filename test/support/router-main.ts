@@ -3,10 +3,13 @@
  * router-lab.ts. The first line on standard input says which; its end means resign.
  */
 import { writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createLineDecoder, encodeLine } from '../../node-agent/lines.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { goRealtime } from '../../node-agent/linux/realtime.ts'
 import { openVrrpPorts } from '../../node-agent/linux/vrrp-ports.ts'
+import { openMachine } from '../../node-agent/machine.ts'
 import { turn } from '../../node-agent/perform.ts'
 import type { FromVrrp } from '../../node-agent/ports.ts'
 import { createEngine } from '../../node-agent/vrrp/engine.ts'
@@ -17,7 +20,10 @@ function main(): void {
   const stdin = openPipe(0)
   const decode = createLineDecoder<readonly VirtualRouter[]>()
   const said: VirtualRouter[] = []
+  const machine = openMachine(join(tmpdir(), `holdfast-router-${process.pid}.sysctls`))
   const ports = openVrrpPorts({
+    virtualMacs: machine.virtualMacs,
+    keepSiblings: machine.keepSiblings,
     pipe: {
       fd: stdin.fd,
       drain: () => {
@@ -39,9 +45,10 @@ function main(): void {
   for (const input of ports.carry(said)) engine.handle(input, ports.now())
   for (;;) {
     turn(engine, ports)
-    if (engine.finished()) return
+    if (engine.finished()) break
     ports.wait(engine.nextDeadline())
   }
+  machine.release()
 }
 
 main()
