@@ -21,7 +21,7 @@ export type Round = {
   readonly intervalMs: number
   readonly phase: number
   /** What they speak: version 3 over IPv4 where nothing else is said. */
-  readonly speak?: 'v2' | 'ipv6'
+  readonly speak?: keyof typeof words
 }
 
 /** What one event cost the client. */

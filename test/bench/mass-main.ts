@@ -42,7 +42,7 @@ function main(addresses: readonly string[]): void {
   const frames = openArp()
   const stdin = openPipe(0)
   const pollSet = pollSetOf([icmp, frames, stdin.fd])
-  const targets = addresses.map((address) => internetAddress(parseIpv4(address)!))
+  const targets = addresses.map((address) => internetAddress(parseIpv4(address)!, 0))
   const indexOf = new Map(addresses.map((address, i) => [Buffer.from(parseIpv4(address)!).readUInt32BE(), i]))
   const request = echoRequest()
   const buffer = Buffer.alloc(2048)
