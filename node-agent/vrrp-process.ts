@@ -58,7 +58,7 @@ function main(): void {
 type Supervisor = {
   readonly pipe: Pipe
   /** What came together with the configuration: a stop, when the agent was stopped while it started. */
-  readonly early: ToVrrp[]
+  readonly early: readonly ToVrrp[]
   /** What has come since; undefined once the supervisor is gone. */
   readonly receive: () => ToVrrp[] | undefined
   readonly publish: (message: FromVrrp) => void
@@ -99,10 +99,7 @@ function serve(
   const ports = openVrrpPorts({
     pipe: {
       fd: pipe.fd,
-      drain: () => {
-        const heard = receive()
-        return heard && [...early.splice(0), ...heard].flatMap((message) => inputsOf(message, listener))
-      },
+      drain: () => receive()?.flatMap((message) => inputsOf(message, listener)),
     },
     publish,
     virtualMacs: machine.virtualMacs,
@@ -121,6 +118,7 @@ function serve(
 
   const engine = createEngine({ routers, first, holding: held, standings: leases.standings(sinceBoot()) })
   for (const input of known) engine.handle(input, ports.now())
+  for (const message of early) for (const input of inputsOf(message, listener)) engine.handle(input, ports.now())
   loop(engine, { machine, ports, leases, received })
 }
 
