@@ -61,9 +61,15 @@ export async function startManyPair(
   { program, ...many }: Omit<Many, 'priority'> & { readonly program: Program },
 ): Promise<{ readonly n1: RouterProcess; readonly n2: RouterProcess }> {
   const n1 = await startMany[program](lab, 'n1', { ...many, priority: 200 })
-  for (const end = nowMs() + 30_000; nowMs() < end && (await heldBy(lab, 'n1')) < many.count; await sleep(100));
+  const begun = nowMs()
+  const waitFor = async (isThere: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await isThere()) && nowMs() < begun + 60_000) await sleep(100)
+  }
+  await waitFor(async () => (await heldBy(lab, 'n1')) === many.count)
   await sleep(1_000)
   const n2 = await startMany[program](lab, 'n2', { ...many, priority: 100 })
+  // Both say of each router that it is backup as it starts; one that never does is seen by whoever asks what changed.
+  await waitFor(() => changesLogged(n2) >= many.count)
   return { n1, n2 }
 }
 
