@@ -90,7 +90,7 @@ function serve(
     leases,
     received,
     carryToo(others) {
-      for (const message of machine.carry([...carried, ...others])) publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, [...carried, ...others])) publish({ kind: 'warning', message })
       const known = ports.carry([...carried, ...others])
       carried = others
       return known
@@ -122,6 +122,16 @@ function serve(
   loop(engine, { machine, ports, leases, received })
 }
 
+/** While others are served, one whose device can't be made must not end them. */
+function carryOn(machine: Machine, routers: readonly VirtualRouter[]): string[] {
+  try {
+    return machine.carry(routers)
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
+    return [error.message]
+  }
+}
+
 type Received = {
   readonly statusAsked: string[]
   /** Ids of `reconfigure` that have been obeyed and not answered yet. */
@@ -151,7 +161,7 @@ function loop(engine: Engine, { machine, ports, leases, received }: Loop): void 
     // Whoever leaves has needed its socket until now.
     if (carriesLeavers && !engine.isLeaving()) {
       carriesLeavers = false
-      for (const message of machine.carry(engine.routers())) ports.publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, engine.routers())) ports.publish({ kind: 'warning', message })
       ports.carry(engine.routers())
     }
     turning.wait(engine.nextDeadline())
