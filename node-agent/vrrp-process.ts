@@ -98,7 +98,7 @@ function serve(
   }
   const ports = openVrrpPorts({
     pipe: {
-      fd: pipe.fd,
+      ...pipe,
       drain: () => {
         const heard = receive()
         return heard && [...early.splice(0), ...heard].flatMap((message) => inputsOf(message, listener))

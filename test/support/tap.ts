@@ -1,4 +1,7 @@
-/** What is really on the wire: every ARP, neighbour advertisement and VRRP frame that reaches the client, and any frame a test wants sent. */
+/**
+ * What is really on the wire: every ARP, neighbour advertisement and VRRP frame that reaches the client, and any frame
+ * that a test wants sent.
+ */
 import { join } from 'node:path'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { type Address, formatAddress, formatMac } from '../../node-agent/wire/address.ts'
