@@ -59,9 +59,12 @@ function main(): void {
     const text = stdin.drain()
     if (text === undefined) return
     for (const order of orders(text)) sendings.push({ ...order, sent: 0, dueAt: nowMs() })
+    // All of a burst is read before any of it is told: telling takes longer than reading, and would show in the instants.
+    const heard: { readonly at: number; readonly bytes: Buffer }[] = []
     for (let length = receive(fd, buffer); length !== undefined; length = receive(fd, buffer)) {
-      if (isWanted(buffer, length)) tell({ kind: 'frame', at: nowMs(), hex: buffer.toString('hex', 0, length) })
+      if (isWanted(buffer, length)) heard.push({ at: nowMs(), bytes: Buffer.from(buffer.subarray(0, length)) })
     }
+    for (const { at, bytes } of heard) tell({ kind: 'frame', at, hex: bytes.toString('hex') })
     const sending = sendings[0]
     if (sending !== undefined && nowMs() >= sending.dueAt) {
       sendto(fd, Buffer.from(sending.frames[sending.sent % sending.frames.length]!, 'hex'), destination)
