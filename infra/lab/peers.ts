@@ -14,6 +14,7 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'nft', package: 'nftables' },
   { program: 'curl', package: 'curl' },
   { program: 'keepalived', package: 'keepalived' },
+  { program: 'vtysh', package: 'frr' },
   { program: 'python3', package: 'python3' },
   { program: 'promtool', package: 'prometheus' },
   { program: 'named', package: 'bind9' },

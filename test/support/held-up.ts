@@ -15,22 +15,26 @@ const sampleMs = 100
 /** The requirement for `describeWith`, with that repetition. To be called once in a test file, outside of any `describe`. */
 export function repeatedWhenHeldUp(requirement: Requirement): Requirement {
   let last = stolenMs()
-  let worstMs = 0
+  /** Of every test that runs, by its id: several may run at once. */
+  const worstMs = new Map<string, number>()
   const sample = (): void => {
     const now = stolenMs()
-    worstMs = Math.max(worstMs, ...now.map((each, i) => each - (last[i] ?? 0)))
+    const most = Math.max(0, ...now.map((each, i) => each - (last[i] ?? 0)))
+    for (const [id, worst] of worstMs) worstMs.set(id, Math.max(worst, most))
     last = now
   }
   const timer = setInterval(sample, sampleMs).unref()
   afterAll(() => clearInterval(timer))
-  beforeEach(() => {
-    last = stolenMs()
-    worstMs = 0
+  beforeEach(({ task }) => {
+    sample()
+    worstMs.set(task.id, 0)
   })
   afterEach(({ task }) => {
     sample()
-    if (task.result?.state !== 'fail' || worstMs < muchMs) return
-    throw new Error(`${heldUp} for ${worstMs} ms while this test ran, so its failure proves nothing`)
+    const worst = worstMs.get(task.id) ?? 0
+    worstMs.delete(task.id)
+    if (task.result?.state !== 'fail' || worst < muchMs) return
+    throw new Error(`${heldUp} for ${worst} ms while this test ran, so its failure proves nothing`)
   })
   // An expression, since vitest 5.1 drops a condition that is a function and then repeats every failure.
   return { ...requirement, options: { retry: { count: 3, delay: 2_000, condition: new RegExp(heldUp) } } }

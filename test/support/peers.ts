@@ -50,6 +50,14 @@ const motoProgram = join(root, '.peers', 'moto', 'bin', 'moto_server')
 
 export const moto: Requirement = requirement('moto', existsSync(motoProgram), peersRemedy)
 export const keepalived: Requirement = programRequirement('keepalived')
+/** FRR keeps its daemons out of PATH, and they can be run by root alone: they change to a user of their own. */
+export const frr: Requirement = {
+  name: 'FRR',
+  missing:
+    process.getuid?.() === 0
+      ? programRequirement('vtysh').missing?.replace('vtysh', 'FRR')
+      : 'FRR runs only as root: run this as root',
+}
 export const nftables: Requirement = programRequirement('nft')
 export const iproute2: Requirement = programRequirement('ip')
 export const curl: Requirement = programRequirement('curl')

@@ -22,6 +22,7 @@ import {
 import { setBuffers } from '../../node-agent/linux/packet-socket.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { linkLayerAddress } from '../../node-agent/linux/socket-address.ts'
+import { arrivedAt, stampArrivals } from './arrival.ts'
 import {
   ethernet,
   etherType,
@@ -45,6 +46,7 @@ function main(): void {
   const everyProtocol = 3
   const index = interfaceIndex('eth0')!
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, everyProtocol << 8)
+  stampArrivals(fd)
   setBuffers(fd)
   bind(fd, linkLayerAddress(index, everyProtocol))
   const destination = linkLayerAddress(index, etherType.ipv4)
@@ -59,12 +61,9 @@ function main(): void {
     const text = stdin.drain()
     if (text === undefined) return
     for (const order of orders(text)) sendings.push({ ...order, sent: 0, dueAt: nowMs() })
-    // All of a burst is read before any of it is told: telling takes longer than reading, and would show in the instants.
-    const heard: { readonly at: number; readonly bytes: Buffer }[] = []
     for (let length = receive(fd, buffer); length !== undefined; length = receive(fd, buffer)) {
-      if (isWanted(buffer, length)) heard.push({ at: nowMs(), bytes: Buffer.from(buffer.subarray(0, length)) })
+      if (isWanted(buffer, length)) tell({ kind: 'frame', at: arrivedAt(fd), hex: buffer.toString('hex', 0, length) })
     }
-    for (const { at, bytes } of heard) tell({ kind: 'frame', at, hex: bytes.toString('hex') })
     const sending = sendings[0]
     if (sending !== undefined && nowMs() >= sending.dueAt) {
       sendto(fd, Buffer.from(sending.frames[sending.sent % sending.frames.length]!, 'hex'), destination)
