@@ -98,7 +98,7 @@ function serve(
   }
   const ports = openVrrpPorts({
     pipe: {
-      fd: pipe.fd,
+      ...pipe,
       drain: () => receive()?.flatMap((message) => inputsOf(message, listener)),
     },
     publish,

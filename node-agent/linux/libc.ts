@@ -204,9 +204,11 @@ export function ppoll(pollSet: Buffer, timeoutUs: number | undefined): number {
 const pollTimespec = Buffer.alloc(16)
 const pollfdSize = 8
 
+const POLLIN = 1
+const POLLOUT = 4
+
 /** `struct pollfd[]` that waits for input on each descriptor. */
 export function pollSetOf(fds: readonly number[]): Buffer {
-  const POLLIN = 1
   const set = Buffer.alloc(fds.length * pollfdSize)
   for (const [i, fd] of fds.entries()) {
     set.writeInt32LE(fd, i * pollfdSize)
@@ -215,7 +217,12 @@ export function pollSetOf(fds: readonly number[]): Buffer {
   return set
 }
 
-/** Whether the last `ppoll` found something on the nth descriptor: input, an error or its end. */
+/** Whether the nth descriptor is waited for until there is room for output too. */
+export function waitForRoom(pollSet: Buffer, nth: number, wanted: boolean): void {
+  pollSet.writeInt16LE(wanted ? POLLIN | POLLOUT : POLLIN, nth * pollfdSize + 4)
+}
+
+/** Whether the last `ppoll` found something on the nth descriptor: input, room, an error or its end. */
 export function isReady(pollSet: Buffer, nth: number): boolean {
   return pollSet.readUInt16LE(nth * pollfdSize + 6) !== 0
 }

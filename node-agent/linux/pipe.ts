@@ -5,8 +5,11 @@ export type Pipe = {
   readonly fd: number
   /** Text that has arrived; undefined once the other end is gone. */
   readonly drain: () => string | undefined
-  /** Keeps what does not fit now for the next call. */
+  /** Keeps what does not fit now until there is room. */
   readonly write: (text: string) => void
+  /** Something is kept: it is worth waiting until the other end has made room, to `flush`. */
+  readonly isFull: () => boolean
+  readonly flush: () => void
 }
 
 /** A supervisor that reads nothing for this long is stuck; what it misses is repeated in the next status. */
@@ -32,6 +35,10 @@ export function openPipe(fd: number): Pipe {
       const bytes = Buffer.concat([backlog, new TextEncoder().encode(text)])
       if (bytes.length > largestBacklog) return
       backlog = bytes.subarray(write(fd, bytes))
+    },
+    isFull: () => backlog.length > 0,
+    flush() {
+      if (backlog.length > 0) backlog = backlog.subarray(write(fd, backlog))
     },
   }
 }
