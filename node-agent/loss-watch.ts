@@ -17,10 +17,13 @@ export type LossWatch = {
   readonly lease: () => Lease
   /** Looks now: whoever may have slept does so before it says anything. */
   readonly look: () => void
+  /** Services that are as they were keep what became of them. */
+  readonly reconfigure: (config: AgentConfig) => void
   readonly stop: () => void
 }
 
 export type LossWatchOptions = {
+  /** As it is at the start. */
   readonly config: AgentConfig
   readonly log: Log
   /** Milliseconds on the clock that counts the time of a suspended machine. */
@@ -43,11 +46,10 @@ type Watched = {
 }
 
 export function watchLoss(options: LossWatchOptions): LossWatch {
-  const { config, log, now, confirmedAt, isActive, onLost, onServing } = options
+  const { log, now, confirmedAt, isActive, onLost, onServing } = options
   const inquirer = createInquirer()
-  const watched = config.services
-    .filter(({ onLost: policy }) => policy !== 'hold')
-    .map((rules): Watched => ({ rules, serving: unbounded, words: new Map() }))
+  let config = options.config
+  let watched = watchedOf(config, [])
   let lease: Lease = 'none'
   let polledAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
@@ -71,7 +73,7 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
   const poll = (): void => {
     polledAt = now()
     for (const service of watched.filter(({ rules }) => rules.onLost === 'failsafe')) {
-      void inquire(options, inquirer, service)
+      void inquire({ ...options, config }, inquirer, service)
     }
   }
 
@@ -97,12 +99,31 @@ export function watchLoss(options: LossWatchOptions): LossWatch {
   return {
     lease: () => lease,
     look,
+    reconfigure(next) {
+      const before = watched
+      config = next
+      watched = watchedOf(next, before)
+      for (const { rules, serving } of before) {
+        const goesOn = watched.some((service) => service.rules.name === rules.name)
+        if (!goesOn && serving !== unbounded) onServing(rules.name, unbounded)
+      }
+      look()
+    },
     stop: () => {
       stopped = true
       clearTimeout(timer)
       inquirer.close()
     },
   }
+}
+
+function watchedOf({ services }: AgentConfig, before: readonly Watched[]): Watched[] {
+  return services
+    .filter(({ onLost }) => onLost !== 'hold')
+    .map((rules) => {
+      const former = before.find((service) => service.rules.name === rules.name)
+      return { rules, serving: former?.serving ?? unbounded, words: former?.words ?? new Map() }
+    })
 }
 
 /** Asks every peer; the word of one that does not answer grows old. */

@@ -50,8 +50,11 @@ export type ToVrrp =
       /** The agent itself has just started, so that start delays count. */
       readonly first: boolean
     } & Routers)
-  /** Other routers than before, all of them; answered by `reconfigured`. */
-  | ({ readonly kind: 'reconfigure' } & Routers)
+  /**
+   * All routers there are now: whoever is the same goes on undisturbed, whoever is gone resigns. Answered by
+   * `reconfigured` with the same id.
+   */
+  | ({ readonly kind: 'reconfigure'; readonly id: string } & Routers)
   | { readonly kind: 'take-over'; readonly id: string; readonly service: string; readonly priority: number }
   | { readonly kind: 'lower'; readonly id: string; readonly service: string }
   | { readonly kind: 'standing'; readonly id: string | null; readonly service: string; readonly standing: Standing }
@@ -72,9 +75,8 @@ export type FromVrrp =
   | { readonly kind: 'refused'; readonly message: string }
   /** `at`: when it happened, on the monotonic clock, which supervisor and process share. */
   | (Extract<Output, { kind: 'transition' }> & { readonly at: Instant })
-  /** The routers of the last `reconfigure` run. */
-  | { readonly kind: 'reconfigured' }
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly reason?: string }
+  | { readonly kind: 'reconfigured'; readonly id: string }
   | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
   /** Somebody else had removed the address, and it is back. */
   | { readonly kind: 'restored'; readonly service: string; readonly address: string }

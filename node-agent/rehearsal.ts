@@ -15,11 +15,15 @@ import { encodeAddAddress } from './wire/rtnetlink.ts'
 
 const rounds = 300
 
-const ownAddress: Record<Family, Address> = { ipv4: Uint8Array.of(192, 0, 2, 1), ipv6: parseIpv6('fe80::1')! }
+/** Of the interface; a unicast router over IPv6 may want a global one. */
+const ownAddresses: Record<Family, readonly Address[]> = {
+  ipv4: [Uint8Array.of(192, 0, 2, 1)],
+  ipv6: ['fe80::1', '2001:db8::1'].map((text) => parseIpv6(text)!),
+}
 const rivalAddress: Record<Family, Address> = { ipv4: Uint8Array.of(192, 0, 2, 2), ipv6: parseIpv6('fe80::2')! }
 
-export function rehearse(router: VirtualRouter): void {
-  const address = ownAddress[router.family]
+/** How often it took over or stepped back. */
+export function rehearse(router: VirtualRouter): number {
   const rival = encodeRival(router)
   let now = 0 as Instant
   let queue: Input[] = []
@@ -41,7 +45,8 @@ export function rehearse(router: VirtualRouter): void {
     publish: () => {},
   }
   const engine = createEngine({ routers: [router] })
-  const status = { up: true, addresses: [{ address, prefixLength: 24 }] }
+  const addresses = addressesFor(router).map((address) => ({ address, prefixLength: 24 }))
+  const status = { up: true, addresses }
   queue = [{ kind: 'interface', interface: router.interface, status }]
   for (let round = 0; round < rounds; round += 1) {
     turn(engine, ports)
@@ -49,15 +54,20 @@ export function rehearse(router: VirtualRouter): void {
     now = engine.nextDeadline() ?? now
     if (round % 4 === 3) queue.push({ kind: 'datagram', interface: router.interface, bytes: rival })
   }
+  return engine.services()[router.name]!.transitions
+}
+
+function addressesFor({ transport, family }: VirtualRouter): Address[] {
+  const configured = transport.kind === 'unicast' ? transport.source : null
+  return configured === null ? [...ownAddresses[family]] : [configured, ...ownAddresses[family]]
 }
 
 /** An advertisement that outranks everybody, from a documentation address or a configured peer. */
 function encodeRival(router: VirtualRouter): Uint8Array {
   const { transport, family } = router
-  const here = ownAddress[family]
   const [rival, reached]: [Address, Transport] =
     transport.kind === 'unicast'
-      ? [transport.peers[0] ?? rivalAddress[family], { ...transport, peers: [here] }]
+      ? [transport.peers[0] ?? rivalAddress[family], { ...transport, peers: ownAddresses[family] }]
       : [rivalAddress[family], transport]
   const [outgoing] = datagramsOf({ ...router, transport: reached, primaryAddress: rival, yielding: false }, 255)
   return outgoing!.datagram

@@ -1,4 +1,4 @@
-/** Local status: HTTP over a Unix socket that only its owner and group may open. */
+/** Local status and commands: HTTP over a Unix socket that only its owner and group may open. */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -7,6 +7,7 @@ import { Hono } from 'hono'
 import type { RouterState } from '../control/contract.ts'
 import type { Verdict } from './checks/health.ts'
 import type { Lease } from './link/lease.ts'
+import type { ReloadOutcome } from './reload.ts'
 
 export type AgentStatus = {
   readonly node: string
@@ -46,10 +47,21 @@ export type AgentServiceStatus = {
 
 export type StatusServer = { readonly close: () => Promise<void> }
 
-/** `GET /v1/status`. Throws when another agent is listening, or the path can't be used. */
-export async function serveStatus(path: string, status: () => AgentStatus): Promise<StatusServer> {
+export type LocalCalls = {
+  readonly status: () => AgentStatus
+  readonly reload: () => Promise<ReloadOutcome>
+}
+
+const httpStatusOf = { reloaded: 200, refused: 422, failed: 500 } as const
+
+/** `GET /v1/status`, `POST /v1/reload`. Throws when another agent is listening, or the path can't be used. */
+export async function serveStatus(path: string, { status, reload }: LocalCalls): Promise<StatusServer> {
   const app = new Hono()
     .get('/v1/status', (context) => context.json(status()))
+    .post('/v1/reload', async (context) => {
+      const outcome = await reload()
+      return context.json(outcome, httpStatusOf[outcome.kind])
+    })
     .get('/healthz', (context) => context.json({ status: 'ok' }))
   if (await answers(path)) {
     // The code marks it as a failure to tell in one line, and not as a defect of ours with a stack.

@@ -8,6 +8,7 @@
  *
  * No socket, process or timer: those are behind `SupervisorPorts`.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Command, CommandResult, ServiceReport } from '../control/contract.ts'
 import type { Health } from './checks/health.ts'
 import { standingOf } from './checks/priority.ts'
@@ -48,6 +49,11 @@ export type Supervisor = {
   readonly configuration: () => ToVrrp
   readonly hear: (said: SaidByVrrp) => void
   readonly vrrpDied: (how: string, restartInMs: number) => void
+  /**
+   * What is not different goes on as it is; what is told and known of a service stays with its name. The id of what the
+   * VRRP process was asked, if it was.
+   */
+  readonly reconfigure: (config: AgentConfig) => string | null
   /** Nothing runs any more; control is told so. */
   readonly stopped: () => void
   readonly command: (command: Command) => void
@@ -72,7 +78,7 @@ export type VrrpOverview = {
 }
 
 type Service = {
-  readonly rules: ServiceRules
+  rules: ServiceRules
   status: ServiceStatus
   since: string
   told: Told
@@ -81,11 +87,12 @@ type Service = {
 }
 
 type Work = {
-  readonly config: AgentConfig
+  config: AgentConfig
   readonly ports: SupervisorPorts
-  readonly services: ReadonlyMap<string, Service>
+  services: ReadonlyMap<string, Service>
   held: readonly string[]
   vrrp: VrrpOverview
+  reconfigurations: number
 }
 
 /** The id of the supervisor's own status requests, each of which becomes a heartbeat to control. */
@@ -95,50 +102,104 @@ const nothingHeard: VrrpOverview = { discards: {}, realtime: false, restarts: 0,
 
 export function createSupervisor(config: AgentConfig, ports: SupervisorPorts): Supervisor {
   const services = new Map(config.services.map((rules) => [rules.name, begin(rules, ports)]))
-  const work: Work = { config, ports, services, held: [], vrrp: nothingHeard }
+  const work: Work = { config, ports, services, held: [], vrrp: nothingHeard, reconfigurations: 0 }
   return {
     configuration: () => ({
       kind: 'configure',
-      routers: config.routers,
-      realtime: config.realtime,
-      record: `${config.socket}.sysctls`,
+      realtime: work.config.realtime,
+      record: `${work.config.socket}.sysctls`,
       first: work.vrrp.restarts === 0,
       holding: work.held,
-      standings: Object.fromEntries(routersOf(work).map(({ rules, standing }) => [rules.name, standing])),
-      leases: Object.fromEntries(routersOf(work).map(({ rules, serving }) => [rules.name, serving.until])),
+      ...saidOf(work),
     }),
     hear: (said) => hearVrrp(work, said),
     vrrpDied: (how, restartInMs) => noteDeath(work, how, restartInMs),
+    reconfigure: (next) => reconfigure(work, next),
     stopped() {
       work.vrrp = { ...work.vrrp, heardAt: null }
-      for (const service of services.values()) service.status = unstarted(service)
+      for (const service of work.services.values()) service.status = unstarted(service)
       report(work)
     },
     command: (command) => obey(work, command),
     checked: (check, health) => noteVerdict(work, check, health),
     controlLost() {
-      for (const service of services.values()) service.told = controlLost(service.told)
+      for (const service of work.services.values()) service.told = controlLost(service.told)
       restandAll(work)
     },
     judged(name, serving) {
-      const service = services.get(name)
+      const service = work.services.get(name)
       if (service !== undefined) judge(work, service, serving)
     },
     pulse() {
       // The process itself must answer: a supervisor that lives proves nothing about a process that hangs.
-      if (config.routers.length > 0) ports.tellVrrp({ kind: 'status', id: heartbeat })
+      if (work.config.routers.length > 0) ports.tellVrrp({ kind: 'status', id: heartbeat })
       else report(work, { pulse: true })
     },
-    services: () => Object.fromEntries([...services].map(([name, service]) => [name, overviewOf(service)])),
+    services: () => Object.fromEntries([...work.services].map(([name, service]) => [name, overviewOf(service)])),
     vrrp: () => work.vrrp,
   }
 }
 
-function begin(rules: ServiceRules, ports: SupervisorPorts): Service {
-  const service = { rules, told: untold, serving: unbounded, since: new Date().toISOString() }
+function begin(
+  rules: ServiceRules,
+  ports: SupervisorPorts,
+  { told, serving }: Pick<Service, 'told' | 'serving'> = { told: untold, serving: unbounded },
+): Service {
+  const service = { rules, told, serving, since: new Date().toISOString() }
   const standing = standingNow(service, ports)
   const status = rules.solo ? soloStatus(rules, standing, undefined) : unstarted({ rules, standing })
   return { ...service, standing, status }
+}
+
+/** All that a VRRP process must know of its routers. */
+function saidOf(work: Work): Pick<ToVrrp & { kind: 'configure' }, 'routers' | 'standings' | 'leases'> {
+  const routers = routersOf(work)
+  return {
+    routers: work.config.routers,
+    standings: Object.fromEntries(routers.map(({ rules, standing }) => [rules.name, standing])),
+    leases: Object.fromEntries(routers.map(({ rules, serving }) => [rules.name, serving.until])),
+  }
+}
+
+function reconfigure(work: Work, next: AgentConfig): string | null {
+  const { ports, services: before, config } = work
+  const said = saidOf(work)
+  const freed = config.control !== undefined && next.control === undefined
+  const changed = freed || !isDeepStrictEqual(config.services, next.services)
+  work.config = next
+  work.services = new Map(next.services.map((rules) => [rules.name, renew(before.get(rules.name), rules, ports)]))
+  const { routers } = next
+  work.held = work.held.filter((name) => routers.some((router) => router.name === name))
+  // A process that runs no router any more is stopped, and speaks for nobody.
+  if (routers.length === 0) work.vrrp = { ...work.vrrp, heardAt: null }
+  for (const service of work.services.values()) {
+    if (freed) free(service, ports)
+    if (changed && service.rules.solo) restand(work, service)
+  }
+  if (changed) report(work)
+  const now = saidOf(work)
+  if (routers.length === 0 || isDeepStrictEqual(said, now)) return null
+  work.reconfigurations += 1
+  const id = `reconfiguration ${work.reconfigurations}`
+  ports.tellVrrp({ kind: 'reconfigure', id, ...now })
+  return id
+}
+
+/** Nobody is left who could take back what control said. */
+function free(service: Service, ports: SupervisorPorts): void {
+  service.told = untold
+  service.serving = unbounded
+  if (!service.rules.solo) service.standing = standingNow(service, ports)
+}
+
+/** The same service under new rules. One that takes part in VRRP now, or no longer, begins anew. */
+function renew(former: Service | undefined, rules: ServiceRules, ports: SupervisorPorts): Service {
+  if (former === undefined) return begin(rules, ports)
+  const { told, serving } = former
+  if (former.rules.solo !== rules.solo) return begin(rules, ports, { told, serving })
+  former.rules = rules
+  if (!rules.solo) former.standing = standingNow(former, ports)
+  return former
 }
 
 /** What holds of a service while nothing runs it. */
@@ -217,6 +278,8 @@ function hearVrrp(work: Work, { saidAt, message }: SaidByVrrp): void {
       result({ id: message.id, ok: message.ok, ...(message.reason ? { reason: message.reason } : {}) })
       return
     case 'status': {
+      // By a process that is leaving, since no service needs it any more.
+      if (work.config.routers.length === 0) return
       // Said before this machine slept, or before this process was held up; what holds now must be asked again.
       if (!isFresh(work, saidAt)) {
         work.ports.tellVrrp({ kind: 'status', id: message.id ?? heartbeat })

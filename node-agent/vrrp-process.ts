@@ -84,13 +84,13 @@ function serve(
   const warnings = realtime ? goRealtime() : []
   const { routers } = said
   const leases = createLeases(said)
-  const received: Received = { statusAsked: [], reconfigured: false }
+  const received: Received = { statusAsked: [], reconfigured: [] }
   let carried = routers
   const listener: Listener = {
     leases,
     received,
     carryToo(others) {
-      for (const message of machine.carry([...carried, ...others])) publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, [...carried, ...others])) publish({ kind: 'warning', message })
       const known = ports.carry([...carried, ...others])
       carried = others
       return known
@@ -122,10 +122,20 @@ function serve(
   loop(engine, { machine, ports, leases, received })
 }
 
+/** While others are served, one whose device can't be made must not end them. */
+function carryOn(machine: Machine, routers: readonly VirtualRouter[]): string[] {
+  try {
+    return machine.carry(routers)
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
+    return [error.message]
+  }
+}
+
 type Received = {
   readonly statusAsked: string[]
-  /** It has other routers than before, and nobody has been told yet. */
-  reconfigured: boolean
+  /** Ids of `reconfigure` that have been obeyed and not answered yet. */
+  readonly reconfigured: string[]
 }
 
 type Loop = {
@@ -140,10 +150,9 @@ function loop(engine: Engine, { machine, ports, leases, received }: Loop): void 
   let carriesLeavers = false
   for (;;) {
     turn(engine, turning)
-    if (received.reconfigured) {
-      received.reconfigured = false
+    for (const id of received.reconfigured.splice(0)) {
       carriesLeavers = true
-      ports.publish({ kind: 'reconfigured' })
+      ports.publish({ kind: 'reconfigured', id })
     }
     for (const id of received.statusAsked.splice(0)) {
       ports.publish({ kind: 'status', id, services: engine.services(), discards: engine.discards() })
@@ -152,7 +161,7 @@ function loop(engine: Engine, { machine, ports, leases, received }: Loop): void 
     // Whoever leaves has needed its socket until now.
     if (carriesLeavers && !engine.isLeaving()) {
       carriesLeavers = false
-      for (const message of machine.carry(engine.routers())) ports.publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, engine.routers())) ports.publish({ kind: 'warning', message })
       ports.carry(engine.routers())
     }
     turning.wait(engine.nextDeadline())
@@ -201,7 +210,7 @@ function inputsOf(message: ToVrrp, { leases, received, carryToo }: Listener): In
     case 'configure':
       return []
     case 'reconfigure': {
-      received.reconfigured = true
+      received.reconfigured.push(message.id)
       const { routers } = message
       const known = carryToo(routers)
       return [{ kind: 'reconfigure', routers, standings: leases.become(message, sinceBoot()) }, ...known]

@@ -191,19 +191,33 @@ function reasonOf(error: unknown): string {
   return code === 'EPROTO' ? 'it does not speak TLS, as https:// wants it to' : errors?.[0]?.message || message
 }
 
+type AgentQuestion = Pick<Question, 'withinMs' | 'signal'>
+
 /** One question to the local agent. */
-export async function askAgent(
-  socketPath: string,
-  path: string,
-  { withinMs = patienceMs, signal }: Pick<Question, 'withinMs' | 'signal'> = {},
-): Promise<unknown> {
-  const answer = await exchange(false, { socketPath, path }, { withinMs, signal }).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw new UnreachableError(unreachable(socketPath, error))
-    },
-  )
+export async function askAgent(socketPath: string, path: string, question: AgentQuestion = {}): Promise<unknown> {
+  const answer = await exchangeWithAgent({ socketPath, path }, question)
+  return parseAgent(answer, socketPath, [200])
+}
+
+/** Something that the local agent is to do. What it says of it, whether it has done it or not. */
+export async function postToAgent(socketPath: string, path: string, question: AgentQuestion = {}): Promise<unknown> {
+  const answer = await exchangeWithAgent({ socketPath, path, method: 'POST' }, question)
+  return parseAgent(answer, socketPath, [200, 422, 500])
+}
+
+function exchangeWithAgent(
+  target: RequestOptions & { readonly socketPath: string },
+  { withinMs = patienceMs, signal }: AgentQuestion,
+): Promise<Answer> {
+  return exchange(false, target, { withinMs, signal }).catch((error: NodeJS.ErrnoException) => {
+    throw new UnreachableError(unreachable(target.socketPath, error))
+  })
+}
+
+function parseAgent({ status, text }: Answer, socketPath: string, expected: readonly number[]): unknown {
   try {
-    if (answer.status === 200) return JSON.parse(answer.text)
+    const body: unknown = JSON.parse(text)
+    if (expected.includes(status) && typeof body === 'object' && body !== null) return body
   } catch {
     // Told below.
   }

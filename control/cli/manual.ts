@@ -163,8 +163,21 @@ file, line, key and remedy. Nothing is started and nothing is changed.`,
   agent: {
     summary: 'run the node agent in the foreground',
     description: `Runs the node agent until SIGTERM: it then hands over politely, removes its addresses and exits 0. It needs Linux
-and the right to open raw sockets and change addresses (root, or CAP_NET_ADMIN and CAP_NET_RAW).`,
+and the right to open raw sockets and change addresses (root, or CAP_NET_ADMIN and CAP_NET_RAW); accept: false of a
+service also needs nft. SIGHUP makes it read its configuration again, as holdfast reload does.`,
     examples: [['holdfast agent --config /etc/holdfast/agent.yaml', '']],
+  },
+  reload: {
+    summary: 'make the agent of this machine read its configuration again',
+    description: `The agent reads its file again and changes what is different, a line each; everything else goes on undisturbed,
+and a service that stays keeps its state. A file with a mistake changes nothing, and the mistakes are printed. node, site,
+socket and realtime can't change while it runs, and variables are those that it was started with.`,
+    examples: [
+      ['holdfast reload', 'after a change of /etc/holdfast/agent.yaml'],
+      ['holdfast check-config /etc/holdfast/agent.yaml && holdfast reload', 'the mistakes first'],
+    ],
+    done: 'everything runs by the file, also where nothing was different',
+    failed: 'no agent answers, or a part of it does not run by the file: its log says which',
   },
   control: {
     summary: 'run control on this machine in the foreground',

@@ -225,6 +225,11 @@ function addRunning(holdfast: Command): void {
     .requiredOption('--config <file>', 'the agent’s configuration')
     .action(async (options) => (await import('./agent.ts')).runAgentCommand(options))
 
+  add(holdfast, 'reload', 'reload')
+    .addOption(json())
+    .addOption(socket())
+    .action(async (options) => (await import('./reload.ts')).runReloadCommand(options))
+
   const control = add(holdfast, 'control', 'control')
     // Required too, but not of the command below it.
     .option('--config <file>', 'control’s configuration')

@@ -1,12 +1,12 @@
 /**
- * The client that measures: ICMP echo at a fixed rate, as a process in the client's namespace (see prober.ts).
+ * The client that measures: ICMP echo of either family at a fixed rate, as a process in the client's namespace (see prober.ts).
  *
  * One synchronous loop: send what is due, sleep in ppoll until the next is due or a reply comes, take all replies.
  * The schedule is absolute, so a late probe does not delay those after it. Commands come as lines on standard input;
  * events leave as JSON lines on standard output.
  */
 import { writeSync } from 'node:fs'
-import { AF_INET, IPPROTO_ICMP, SOCK_CLOEXEC, SOCK_RAW } from '../../node-agent/linux/constants.ts'
+import { AF_INET, AF_INET6, IPPROTO_ICMP, SOCK_CLOEXEC, SOCK_RAW } from '../../node-agent/linux/constants.ts'
 import {
   pollSetOf,
   ppoll,
@@ -18,6 +18,8 @@ import {
   setsockopt,
   socket,
 } from '../../node-agent/linux/libc.ts'
+import { internetAddress } from '../../node-agent/linux/socket-address.ts'
+import { parseAddress } from '../../node-agent/wire/address.ts'
 import { internetChecksum } from '../../node-agent/wire/checksum.ts'
 import { nowMs } from './clock.ts'
 import { createProbeRecord, type ProbeRecord } from './probe-record.ts'
@@ -30,14 +32,15 @@ function main(settings: ProbeSettings): void {
   } catch {
     // Refused in a user namespace. `worstLatenessMs` in the report tells what that costs.
   }
-  const fd = openIcmp()
-  const address = socketAddress(settings.target)
-  const target = address.readUInt32BE(4)
+  const target = parseAddress(settings.target)!
+  const kind = target.length === 4 ? icmpv4 : icmpv6
+  const fd = openIcmp(kind)
+  const address = internetAddress(target, 0)
   const identifier = process.pid & 0xffff
   const record = createProbeRecord(settings, (event) => writeSync(1, `${JSON.stringify(event)}\n`))
   const commands = createCommandReader(record)
   const pollSet = pollSetOf([fd, 0])
-  const packet = echoRequest(identifier)
+  const packet = echoRequest(kind, identifier)
   const reply = Buffer.alloc(2048)
   let dueAt = nowMs()
 
@@ -57,7 +60,7 @@ function main(settings: ProbeSettings): void {
     }
     ppoll(pollSet, (dueAt - nowMs()) * 1000)
     for (let length = receive(fd, reply); length !== undefined; length = receive(fd, reply)) {
-      const sequence = sequenceOf(reply, { length, identifier, target })
+      const sequence = sequenceOf(reply, { kind, length, identifier, target })
       if (sequence !== undefined) record.answered(sequence, nowMs())
     }
     record.settle(nowMs())
@@ -67,33 +70,41 @@ function main(settings: ProbeSettings): void {
 /** How many probes may leave together after a delay; more would be a burst that no client sends. */
 const mostAtOnce = 5
 
-/** Replies only: the kernel filters the rest. Never blocks, not even while the neighbour's address is looked for. */
-function openIcmp(): number {
-  const SOL_RAW = 255
-  const ICMP_FILTER = 1
-  const allButEchoReply = Buffer.alloc(4)
-  allButEchoReply.writeUInt32LE(~1 >>> 0)
-  const fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP)
-  setNonBlocking(fd)
-  setsockopt(fd, { level: SOL_RAW, name: ICMP_FILTER, what: 'ICMP_FILTER' }, allButEchoReply)
-  return fd
+/** What differs between the families; an IPv6 socket gives no IP header, and does the checksum. */
+const icmpv4 = {
+  domain: AF_INET,
+  protocol: IPPROTO_ICMP,
+  request: 8,
+  reply: 0,
+  filter: { level: 255, name: 1, value: Buffer.from('feffffff', 'hex') },
 }
+const icmpv6 = {
+  domain: AF_INET6,
+  protocol: 58,
+  request: 128,
+  reply: 129,
+  filter: {
+    level: 58,
+    name: 1,
+    value: Buffer.concat([Buffer.alloc(16, 0xff), Buffer.from('fdffffff', 'hex'), Buffer.alloc(12, 0xff)]),
+  },
+}
+type Icmp = typeof icmpv4
 
-/** `struct sockaddr_in`. */
-function socketAddress(target: string): Buffer {
-  const address = Buffer.alloc(16)
-  address.writeUInt16LE(AF_INET, 0)
-  address.set(target.split('.').map(Number), 4)
-  return address
+/** Replies only: the kernel filters the rest. Never blocks, not even while the neighbour's address is looked for. */
+function openIcmp({ domain, protocol, filter }: Icmp): number {
+  const fd = socket(domain, SOCK_RAW | SOCK_CLOEXEC, protocol)
+  setNonBlocking(fd)
+  setsockopt(fd, { ...filter, what: 'ICMP_FILTER' }, filter.value)
+  return fd
 }
 
 const ipSourceAt = 12
 const icmp = { type: 0, checksum: 2, identifier: 4, sequence: 6, payload: 8, length: 16 } as const
 
-function echoRequest(identifier: number): Buffer {
-  const ECHO_REQUEST = 8
+function echoRequest({ request }: Icmp, identifier: number): Buffer {
   const packet = Buffer.alloc(icmp.length)
-  packet[icmp.type] = ECHO_REQUEST
+  packet[icmp.type] = request
   packet.writeUInt16BE(identifier, icmp.identifier)
   return packet
 }
@@ -107,14 +118,19 @@ function stamp(packet: Buffer, sequence: number): void {
   packet.writeUInt16BE(internetChecksum(packet), icmp.checksum)
 }
 
-type Expected = { readonly length: number; readonly identifier: number; readonly target: number }
+type Expected = {
+  readonly kind: Icmp
+  readonly length: number
+  readonly identifier: number
+  readonly target: Uint8Array
+}
 
-/** The probe that an IP packet answers, if it answers one of ours. The kernel has checked its checksums. */
-function sequenceOf(packet: Buffer, { length, identifier, target }: Expected): number | undefined {
-  const body = (packet[0]! & 0x0f) * 4
-  if (length < body + icmp.length || packet[body + icmp.type] !== 0) return undefined
+/** The probe that a packet answers, if it answers one of ours. The kernel has checked its checksums. */
+function sequenceOf(packet: Buffer, { kind, length, identifier, target }: Expected): number | undefined {
+  const body = kind === icmpv4 ? (packet[0]! & 0x0f) * 4 : 0
+  if (length < body + icmp.length || packet[body + icmp.type] !== kind.reply) return undefined
   if (packet.readUInt16BE(body + icmp.identifier) !== identifier) return undefined
-  if (packet.readUInt32BE(ipSourceAt) !== target) return undefined
+  if (kind === icmpv4 && packet.compare(target, 0, 4, ipSourceAt, ipSourceAt + 4) !== 0) return undefined
   return packet.readUInt32BE(body + icmp.payload) * 2 ** 32 + packet.readUInt32BE(body + icmp.payload + 4)
 }
 

@@ -3,6 +3,7 @@
  *
  * It runs in the supervisor: whatever a check does or how long it takes, the VRRP process and the LAN do not notice.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Check, Probe } from './check.ts'
 import { probeExec } from './exec.ts'
 import { type Health, observe, unknownHealth } from './health.ts'
@@ -12,26 +13,53 @@ import { probeTcp } from './tcp.ts'
 
 export type Runner = {
   readonly healthOf: (check: string) => Health
+  /** The checks there are now; one that is the same goes on with its verdict and its clock. */
+  readonly reconfigure: (checks: Checks) => void
   /** No probe starts any more; those under way are ended. */
   readonly stop: () => void
 }
 
-export function runChecks(
-  checks: Readonly<Record<string, Check>>,
-  onVerdict: (check: string, health: Health) => void,
-): Runner {
-  const healths = new Map<string, Health>()
-  const stopping = new AbortController()
-  for (const [name, check] of Object.entries(checks)) {
+type Checks = Readonly<Record<string, Check>>
+
+type Running = { readonly check: Check; health: Health; readonly stopping: AbortController }
+
+export function runChecks(checks: Checks, onVerdict: (check: string, health: Health) => void): Runner {
+  const running = new Map<string, Running>()
+
+  const start = (name: string, check: Check, health: Health): void => {
+    const one: Running = { check, health, stopping: new AbortController() }
+    running.set(name, one)
     const heard = (why: string | null): void => {
-      const before = healths.get(name) ?? unknownHealth
-      const health = observe(before, check, why)
-      healths.set(name, health)
-      if (health.verdict !== before.verdict) onVerdict(name, health)
+      const before = one.health
+      one.health = observe(before, check, why)
+      if (one.health.verdict !== before.verdict) onVerdict(name, one.health)
     }
-    void repeat(check, heard, stopping.signal)
+    void repeat(check, heard, one.stopping.signal)
   }
-  return { healthOf: (check) => healths.get(check) ?? unknownHealth, stop: () => stopping.abort() }
+
+  const reconfigure = (next: Checks): void => {
+    for (const [name, { stopping }] of running) {
+      if (Object.hasOwn(next, name)) continue
+      stopping.abort()
+      running.delete(name)
+    }
+    for (const [name, check] of Object.entries(next)) {
+      const former = running.get(name)
+      if (former !== undefined && isDeepStrictEqual(former.check, check)) continue
+      former?.stopping.abort()
+      // A changed check keeps its verdict until its own probes speak against it: to know nothing would move services.
+      start(name, check, { ...(former?.health ?? unknownHealth), streak: 0 })
+    }
+  }
+
+  reconfigure(checks)
+  return {
+    healthOf: (check) => running.get(check)?.health ?? unknownHealth,
+    reconfigure,
+    stop() {
+      for (const { stopping } of running.values()) stopping.abort()
+    },
+  }
 }
 
 async function repeat(check: Check, heard: (why: string | null) => void, stop: AbortSignal): Promise<void> {

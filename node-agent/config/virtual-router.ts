@@ -1,5 +1,4 @@
 /** A service that speaks VRRP, as the VRRP process runs it: every default is settled, and units are types. */
-import { isDeepStrictEqual } from 'node:util'
 import type { Transport, VirtualRouter } from '../vrrp/router.ts'
 import { type Centiseconds, type Microseconds, milliseconds } from '../vrrp/time.ts'
 import { type Family, familyOf, isLinkLocal, type Prefix } from '../wire/address.ts'
@@ -61,9 +60,4 @@ function passwordField(password: string): Uint8Array {
   const field = new Uint8Array(passwordOctets)
   field.set(new TextEncoder().encode(password).subarray(0, passwordOctets))
   return field
-}
-
-/** Whether the VRRP process would notice a difference. */
-export function sameRouter(a: VirtualRouter, b: VirtualRouter): boolean {
-  return isDeepStrictEqual(a, b)
 }

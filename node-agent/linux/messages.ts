@@ -22,6 +22,8 @@ export type Receiver = {
   readonly receive: (fd: number) => number
   /** A copy of the nth message, behind `headroom` octets of zero. */
   readonly message: (nth: number, headroom?: number) => Uint8Array
+  /** Whether the nth message was longer than there is room. */
+  readonly isCut: (nth: number) => boolean
   /** The address structure of the nth message's sender. */
   readonly name: (nth: number) => Uint8Array
   /** The data of a control message of the nth message; undefined when it has none. */
@@ -29,8 +31,18 @@ export type Receiver = {
   readonly slots: number
 }
 
-const header = { name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40, length: 56 }
+const header = {
+  name: 0,
+  nameLength: 8,
+  vector: 16,
+  vectorLength: 24,
+  control: 32,
+  controlLength: 40,
+  flags: 48,
+  length: 56,
+}
 const iovecSize = 16
+const MSG_TRUNC = 0x20
 /** Room for any address structure that we use. */
 const nameSize = 32
 
@@ -108,6 +120,7 @@ export function createReceiver({ slots, size }: { readonly slots: number; readon
       bytes.set(buffer.subarray(from, from + length), headroom)
       return bytes
     },
+    isCut: (nth) => (view.getUint32(nth * mmsghdrSize + header.flags, true) & MSG_TRUNC) !== 0,
     name: (nth) => buffer.subarray(namesAt + nth * nameSize, namesAt + (nth + 1) * nameSize),
     control(nth, level, type) {
       const from = controlsAt + nth * controlSize

@@ -10,6 +10,7 @@ import {
 } from '../wire/netlink.ts'
 import { AF_NETLINK, NETLINK_ROUTE, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from './constants.ts'
 import { bind, close, pollSetOf, ppoll, receive, SystemError, sendto, setsockopt, socket } from './libc.ts'
+import { createReceiver } from './messages.ts'
 import { int, netlinkAddress } from './socket-address.ts'
 
 export type NetlinkSocket = {
@@ -94,14 +95,20 @@ export function openNetlinkSocket(groups: number): NetlinkSocket {
   }
 }
 
+/** Events are short, and hundreds come at once when we have changed as many addresses ourselves. */
+const events = createReceiver({ slots: 64, size: 8 * 1024 })
+
 function drainEvents(fd: number): NetlinkMessage[] | undefined {
-  const events: NetlinkMessage[] = []
+  const heard: NetlinkMessage[] = []
   let lost = false
   for (;;) {
     try {
-      const length = receive(fd, buffer)
-      if (length === undefined) return lost ? undefined : events
-      events.push(...decodeMessages(buffer.subarray(0, length)))
+      const received = events.receive(fd)
+      for (let nth = 0; nth < received; nth += 1) {
+        lost ||= events.isCut(nth)
+        heard.push(...decodeMessages(events.message(nth)))
+      }
+      if (received < events.slots) return lost ? undefined : heard
     } catch (error) {
       if (!(error instanceof SystemError) || error.code !== 'ENOBUFS') throw error
       lost = true

@@ -3,9 +3,8 @@ import type { AddressChange, Announcement, FromVrrp, VrrpPorts } from '../ports.
 import type { Outgoing } from '../vrrp/datagrams.ts'
 import type { Input } from '../vrrp/engine.ts'
 import { type Address, familyOf, type Prefix, sameAddress } from '../wire/address.ts'
-import { encodeGratuitousArp } from '../wire/arp.ts'
+import { encodeAnnouncement } from '../wire/announcement.ts'
 import { encodeEthernet, etherType, groupMac } from '../wire/ethernet.ts'
-import { encodeUnsolicitedAdvertisement } from '../wire/ndp.ts'
 import { changeAddresses, type DeviceOf, describeRefusal } from './addresses.ts'
 import { now } from './clock.ts'
 import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
@@ -173,9 +172,7 @@ function headerFrom(mac: Uint8Array, group: Address): Uint8Array {
 function announcementFrame(interfaces: Interfaces, { interface: name, mac, address }: Announcement): OutgoingFrame[] {
   const found = interfaces.get(name)
   if (found === undefined) return []
-  const told = { mac: mac ?? found.mac, address }
-  const frame = familyOf(address) === 'ipv4' ? encodeGratuitousArp(told) : encodeUnsolicitedAdvertisement(told)
-  return [{ index: found.index, parts: [frame] }]
+  return [{ index: found.index, parts: [encodeAnnouncement({ mac: mac ?? found.mac, address })] }]
 }
 
 /** Those of `wanted` that an interface has, with the prefix they have there. */

@@ -5,7 +5,7 @@
  * A discarded datagram changes no timer, no learned value and no state (R-00). The order is that of the conformance
  * list (R-01 to R-18), so that the counter which moves says exactly what was wrong first.
  */
-import { type Address, type Family, isLinkLocal, sameAddress } from '../wire/address.ts'
+import { type Address, type Family, isLinkLocal, type Prefix, sameAddress } from '../wire/address.ts'
 import { decodeIp, type IpDatagram } from '../wire/ip.ts'
 import {
   addressAt,
@@ -56,12 +56,12 @@ export const oddities = [
 export type Oddity = (typeof oddities)[number]
 
 /**
- * The receiving interface: its virtual routers by family and VRID, and the addresses that are its own. A router is
- * never changed in place: another configuration is another object.
+ * The receiving interface: its virtual routers by family and VRID, and the addresses that are its own. Neither a
+ * router nor the list of addresses is ever changed in place: what is different is another object.
  */
 export type Receiver<Router extends VirtualRouter> = {
   readonly routerOf: (family: Family, vrid: number) => Router | undefined
-  readonly isOwnAddress: (address: Address) => boolean
+  readonly ownAddresses: () => readonly Prefix[]
 }
 
 export type Discard = { readonly kind: 'discard'; readonly reason: DiscardReason }
@@ -80,7 +80,7 @@ export function admit<Router extends VirtualRouter>(receiver: Receiver<Router>, 
   const again = recall(receiver, bytes)
   if (again !== undefined) return again
   const admission = judge(receiver, bytes)
-  if (admission.kind === 'event') remember(admission, bytes)
+  if (admission.kind === 'event') remember(receiver, admission, bytes)
   return admission
 }
 
@@ -188,7 +188,7 @@ function inSender(
     }
   }
   if (!isMeant(router, source, destination)) return 'peer'
-  if (receiver.isOwnAddress(source)) return 'self'
+  if (receiver.ownAddresses().some(({ address }) => sameAddress(address, source))) return 'self'
   if (header.version === 2 && router.priority === 255) return 'owner' // R-17; version 3 goes on: D4, erratum 8298
   if (!sameList(router, payload, header.addressCount)) {
     if (header.version === 2 && strict && header.priority !== 255) return 'addr-list' // R-18, RFC 3768 §7.1, D7

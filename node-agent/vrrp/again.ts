@@ -2,37 +2,46 @@
  * What a router heard last, so that the same again is admitted without being judged again, and without allocation:
  * an active router says the same each time, up to a hundred times a second, for each of hundreds of routers.
  *
- * What `admit` says is a function of the router, of whether the source is our own address, and of the octets that the
- * rules read. The first two are asked again here, and every octet that the rules read is compared; those that they
- * ignore (TOS, identification, flags, the IPv4 header's checksum, the flow label) are left out. So nothing is admitted
- * here that would not be admitted there.
+ * What `admit` says is a function of the router, of the addresses that are our own, and of the octets that the rules
+ * read. The first two must be the very objects that they were, and every octet that the rules read is compared; those
+ * that they ignore (TOS, identification, flags, the IPv4 header's checksum, the flow label) are left out. So nothing is
+ * admitted here that would not be admitted there.
  */
-import type { Family } from '../wire/address.ts'
+import type { Family, Prefix } from '../wire/address.ts'
 import type { Admitted, Receiver } from './admit.ts'
 import type { VirtualRouter } from './router.ts'
 
-type Heard = { readonly form: Form; readonly bytes: Uint8Array; readonly admitted: Admitted<VirtualRouter> }
+type Heard = {
+  readonly form: Form
+  readonly bytes: Uint8Array
+  readonly own: readonly Prefix[]
+  readonly admitted: Admitted<VirtualRouter>
+}
 
 const heard = new WeakMap<VirtualRouter, Heard>()
 
 /** `bytes` were judged and admitted. Only a datagram of the plain form is remembered. */
-export function remember(admitted: Admitted<VirtualRouter>, bytes: Uint8Array): void {
+export function remember(
+  receiver: Receiver<VirtualRouter>,
+  admitted: Admitted<VirtualRouter>,
+  bytes: Uint8Array,
+): void {
   const form = formOf(bytes)
-  if (form !== undefined) heard.set(admitted.router, { form, bytes: new Uint8Array(bytes), admitted })
+  if (form === undefined) return
+  heard.set(admitted.router, { form, bytes: new Uint8Array(bytes), own: receiver.ownAddresses(), admitted })
 }
 
 /** Undefined when it has to be judged. */
 export function recall<Router extends VirtualRouter>(
-  { routerOf, isOwnAddress }: Receiver<Router>,
+  receiver: Receiver<Router>,
   bytes: Uint8Array,
 ): Admitted<Router> | undefined {
   const form = formOf(bytes)
   if (form === undefined) return undefined
-  const router = routerOf(form.family, bytes[form.headerLength + 1]!)
+  const router = receiver.routerOf(form.family, bytes[form.headerLength + 1]!)
   const last = router && heard.get(router)
-  if (last === undefined || last.form !== form || !sameWhereRead(form, last.bytes, bytes)) return undefined
-  if (isOwnAddress(last.admitted.event.source)) return undefined
-  return last.admitted as Admitted<Router>
+  if (last === undefined || last.form !== form || last.own !== receiver.ownAddresses()) return undefined
+  return sameWhereRead(form, last.bytes, bytes) ? (last.admitted as Admitted<Router>) : undefined
 }
 
 /** Which octets the rules read: `single` ones, and all from `from` on. */

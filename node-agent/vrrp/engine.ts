@@ -348,6 +348,8 @@ function command(slot: Slot | undefined, input: Input & { kind: 'take-over' | 'l
   return [...advanceSlot(slot, slot.running, event, now), { kind: 'answer', id: input.id, ok: true }]
 }
 
+const noAddresses: readonly Prefix[] = []
+
 function portOf(ports: Map<string, Port>, name: string): Port {
   const known = ports.get(name)
   if (known !== undefined) return known
@@ -355,7 +357,7 @@ function portOf(ports: Map<string, Port>, name: string): Port {
   const slots: Port['slots'] = new Map()
   const receiver: Port['receiver'] = {
     routerOf: (family, vrid) => slots.get(keyOf(family, vrid))?.router,
-    isOwnAddress: (address) => port.status?.addresses.some((own) => sameAddress(own.address, address)) ?? false,
+    ownAddresses: () => port.status?.addresses ?? noAddresses,
   }
   const port: Port = { slots, receiver, status: undefined, discards }
   ports.set(name, port)

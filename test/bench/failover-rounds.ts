@@ -16,7 +16,13 @@ import { createLab, type Lab } from '../../infra/lab/topology.ts'
 
 export type Program = 'holdfast' | 'keepalived'
 
-export type Round = { readonly program: Program; readonly intervalMs: number; readonly phase: number }
+export type Round = {
+  readonly program: Program
+  readonly intervalMs: number
+  readonly phase: number
+  /** What they speak: version 3 over IPv4 where nothing else is said. */
+  readonly speak?: keyof typeof words
+}
 
 /** What one event cost the client. */
 export type Cost = { readonly outageMs: number; readonly lost: number }
@@ -24,7 +30,14 @@ export type Cost = { readonly outageMs: number; readonly lost: number }
 /** The name of an event, and its cost. */
 export type RoundResult = Readonly<Record<string, Cost>>
 
-const vip = '10.77.0.50'
+/** The address that the client asks, and all of the virtual router; of IPv6 the first is link-local. */
+const words = {
+  v3: { version: 3, vip: '10.77.0.50', addresses: ['10.77.0.50/24'] },
+  v2: { version: 2, vip: '10.77.0.50', addresses: ['10.77.0.50/24'] },
+  ipv6: { version: 3, vip: 'fd77::50', addresses: ['fe80::77:50/64', 'fd77::50/64'] },
+} as const
+
+const vipOf = ({ speak = 'v3' }: Round): string => words[speak].vip
 
 /** The cable of the active node is pulled, and plugged in again when the backup has taken over. */
 export async function crashRound(round: Round): Promise<RoundResult> {
@@ -34,7 +47,7 @@ export async function crashRound(round: Round): Promise<RoundResult> {
   await untilPhase(pair, round)
   await lab.cableOut('n1')
   await n2.untilState('active')
-  await lab.untilHeldBy(vip, ['n2'])
+  await lab.untilHeldBy(vipOf(round), ['n2'])
   await sleep(graceMs)
   const crash = await costSince(prober, round)
 
@@ -42,7 +55,7 @@ export async function crashRound(round: Round): Promise<RoundResult> {
   await lab.cableIn('n1')
   await n1.untilState('active')
   await n2.untilState('backup')
-  await lab.untilHeldBy(vip, ['n1'])
+  await lab.untilHeldBy(vipOf(round), ['n1'])
   await sleep(graceMs)
   return { crash, failback: await costSince(prober, round) }
 }
@@ -55,7 +68,7 @@ export async function stopRound(round: Round): Promise<RoundResult> {
   await untilPhase(pair, round)
   await n1.stop()
   await n2.untilState('active')
-  await lab.untilHeldBy(vip, ['n2'])
+  await lab.untilHeldBy(vipOf(round), ['n2'])
   await sleep(graceMs)
   return { 'graceful stop': await costSince(prober, round) }
 }
@@ -101,7 +114,7 @@ export async function switchoverRound(round: Round): Promise<RoundResult> {
   const { operation } = (await ask('POST', '/v1/services/web/switchover', request)) as { operation: OperationAnswer }
   await pair.n2.untilState('active')
   await pair.n1.untilState('backup')
-  await lab.untilHeldBy(vip, ['n2'])
+  await lab.untilHeldBy(vipOf(round), ['n2'])
   await sleep(graceMs)
   const last = (await ask('GET', `/v1/operations/${operation.id}?wait=10s`)) as OperationAnswer
   if (last.status !== 'done') throw new Error(`the switchover ended as ${last.status}: ${last.failure ?? ''}`)
@@ -125,14 +138,17 @@ type Pair = {
 }
 
 async function startPair(
-  { program, intervalMs }: Round,
+  round: Round,
   labGiven?: Lab,
   extra: (node: string) => Record<string, unknown> = () => ({}),
 ): Promise<Pair> {
+  const { program, intervalMs, speak = 'v3' } = round
   const lab = labGiven ?? (await createLab({ nodes: ['n1', 'n2'] }))
+  const vip = vipOf(round)
   try {
+    if (speak === 'ipv6') await lab.run('ip', ['-n', 'client', 'addr', 'add', 'fd77::100/64', 'dev', 'eth0', 'nodad'])
     const start = (node: string, priority: number): Promise<RouterProcess> =>
-      starters[program](lab, node, { priority, intervalMs, extra: extra(node) })
+      starters[program](lab, node, { priority, intervalMs, extra: extra(node), speak })
     const [n1, n2] = await Promise.all([start('n1', 200), start('n2', 100)])
     const activeAt = await n1.untilState('active')
     await n2.untilState('backup')
@@ -147,17 +163,23 @@ async function startPair(
   }
 }
 
-type Parameters = { readonly priority: number; readonly intervalMs: number; readonly extra: Record<string, unknown> }
+type Parameters = {
+  readonly priority: number
+  readonly intervalMs: number
+  readonly extra: Record<string, unknown>
+  readonly speak: keyof typeof words
+}
 type Start = (lab: Lab, node: string, parameters: Parameters) => Promise<RouterProcess>
 
 /** Our agent runs in real time and with its memory locked by default; keepalived is told to. */
 const starters: Readonly<Record<Program, Start>> = {
-  holdfast: (lab, node, { priority, intervalMs, extra }) => {
-    const web = { interface: 'eth0', vrid: 51, priority, addresses: [`${vip}/24`], interval: `${intervalMs}ms` }
+  holdfast: (lab, node, { priority, intervalMs, extra, speak }) => {
+    const { version, addresses } = words[speak]
+    const web = { interface: 'eth0', vrid: 51, priority, version, addresses, interval: `${intervalMs}ms` }
     return startAgent(lab, node, { ...extra, services: { web } })
   },
-  keepalived: (lab, node, { priority, intervalMs }) =>
-    startKeepalived(lab, node, { priority, intervalMs, addresses: [`${vip}/24`], tuned: true }),
+  keepalived: (lab, node, { priority, intervalMs, speak }) =>
+    startKeepalived(lab, node, { priority, intervalMs, ...words[speak], tuned: true }),
 }
 
 /** `phase` 0 is right after an advertisement of n1, 1 right before the next. */

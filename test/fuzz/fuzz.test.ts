@@ -13,3 +13,10 @@ test('mutated packets throw nothing, are judged as the rules say, and those disc
   expect(admitted).toBeGreaterThan(packets / 100)
   expect(Object.keys(discards).toSorted()).toEqual([...discardReasons].toSorted())
 })
+
+test('a part of a run is what it was in the whole', () => {
+  const upTo = (from: number, count: number) => fuzz({ seed: 2, from, count })
+  const [whole, first, rest] = [upTo(0, 12_000), upTo(0, 11_000), upTo(11_000, 1_000)]
+  expect(first.admitted + rest.admitted).toBe(whole.admitted)
+  expect(rest.packets).toBe(1_000)
+})

@@ -3,7 +3,6 @@ import type { Receiver } from '../../node-agent/vrrp/admit.ts'
 import { createEngine, type Engine, type InterfaceStatus } from '../../node-agent/vrrp/engine.ts'
 import type { Transport, VirtualRouter } from '../../node-agent/vrrp/router.ts'
 import type { Instant } from '../../node-agent/vrrp/time.ts'
-import { sameAddress } from '../../node-agent/wire/address.ts'
 import { address, virtualRouter } from '../support/routers.ts'
 import { hexOf } from './oracle.ts'
 
@@ -67,7 +66,7 @@ function createWorld(kind: readonly Partial<VirtualRouter>[], ownTexts: readonly
     own: own.map(hexOf),
     receiver: {
       routerOf: (family, vrid) => routers.find((router) => router.family === family && router.vrid === vrid),
-      isOwnAddress: (heard) => own.some((known) => sameAddress(known, heard)),
+      ownAddresses: () => status.addresses,
     },
     engine,
     discards: new Map(),

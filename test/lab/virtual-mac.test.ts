@@ -8,7 +8,7 @@ import type { VirtualRouter } from '../../node-agent/vrrp/router.ts'
 import type { Centiseconds } from '../../node-agent/vrrp/time.ts'
 import { encodeIpv4 } from '../../node-agent/wire/ipv4.ts'
 import { encodeAdvertisement, vrrpMulticastGroup, vrrpProtocol } from '../../node-agent/wire/vrrp.ts'
-import { labFor, until } from '../support/agents.ts'
+import { labFor, startWeb, until } from '../support/agents.ts'
 import {
   arpIn,
   arpRequest,
@@ -255,7 +255,8 @@ describeWith(timedLab, 'what is taken of the machine for a virtual MAC address',
     expect(await sysctl(made, ...parent)).toEqual(['1', '2'])
     await first.kill()
     expect(await devicesOf(made)).toEqual([`hf4-51 up ${vip}`])
-    const second = await startMacRouters(made, 'n1', [macRouter()])
+    // Backup for seconds, so that there is time to look.
+    const second = await startMacRouters(made, 'n1', [macRouter({ advertisementInterval: 100 as Centiseconds })])
     await second.untilState('backup')
     // Of the killed one nothing answers any more.
     expect(await devicesOf(made)).toEqual(['hf4-51 down'])
@@ -338,6 +339,22 @@ describeWith(timedLab, 'what is taken of the machine for a virtual MAC address',
     const router = await startMacRouters(made, 'n1', [macRouter()])
     const { text } = await router.until(({ text: line }) => line.includes('"refused"'))
     expect(text).toMatch(/make the device hf4-51-\w+ for a virtual MAC address on eth0: Device or resource busy/)
+    expect(await sysctl(made, ...parent)).toEqual(['0', '0'])
+  })
+
+  test('an agent whose VRRP process is killed keeps device and address until it has handed over or goes on', async () => {
+    const made = await labFor({ nodes: ['n1'] })
+    const agent = await startWeb(made, 'n1', { virtualMac: true })
+    await agent.untilState('active')
+    const indexOf = async (): Promise<string> =>
+      (await made.run('ip', ['-n', 'n1', '-o', 'link', 'show', 'type', 'macvlan'])).stdout.split(':')[0]!
+    const before = await indexOf()
+    agent.killVrrp()
+    await agent.untilEvent(({ reason }) => reason === 'no successor')
+    await until(async () => (await devicesOf(made)).includes(`hf4-51 up ${vip}`), 'it is active again')
+    expect(await indexOf()).toBe(before)
+    expect(await agent.stop()).toBe(0)
+    expect(await devicesOf(made)).toEqual([])
     expect(await sysctl(made, ...parent)).toEqual(['0', '0'])
   })
 })

@@ -4,8 +4,6 @@
  * Orders come as lines on standard input; what the ports give to an engine, and say, leaves as lines on standard output.
  */
 import { writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createLineDecoder, encodeLine } from '../../node-agent/lines.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { openVrrpPorts } from '../../node-agent/linux/vrrp-ports.ts'
@@ -41,8 +39,8 @@ function main(): void {
     for (const order of decode(text ?? '')) perform(order)
     return []
   }
-  const machine = openMachine(join(tmpdir(), `holdfast-io-${process.pid}.sysctls`))
-  const keepsSiblings = process.argv[2] !== 'leave-siblings'
+  const machine = openMachine(process.argv[2]!)
+  const keepsSiblings = process.argv[3] !== 'leave-siblings'
   const ports = openVrrpPorts({
     pipe: { fd: stdin.fd, drain },
     publish: (message) => tell({ kind: 'said', message }),

@@ -42,7 +42,8 @@ export async function startIo(lab: Lab, node: string, { leaveSiblings = false } 
   const looking = new Set<() => void>()
   const decode = createLineDecoder<IoLine>()
   const main = join(import.meta.dirname, 'io-main.ts')
-  const program = await lab.spawn(process.execPath, [main, ...(leaveSiblings ? ['leave-siblings'] : [])], {
+  const record = join(lab.folder, `io-${node}.sysctls`)
+  const program = await lab.spawn(process.execPath, [main, record, ...(leaveSiblings ? ['leave-siblings'] : [])], {
     in: node,
     onLine(text, stream) {
       if (stream === 'stderr') return void errors.push(text)

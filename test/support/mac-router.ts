@@ -30,12 +30,12 @@ export async function startMacRouters(
   { record = join(lab.folder, `${node}.sock.sysctls`), holding = [] }: Options = {},
 ): Promise<RouterProcess> {
   const log = createLog(`the router on ${node}`)
-  const given = encodeLine({ routers, record, holding }).trim()
-  const program = await lab.spawn(process.execPath, [join(import.meta.dirname, 'mac-router-main.ts'), given], {
+  const program = await lab.spawn(process.execPath, [join(import.meta.dirname, 'mac-router-main.ts')], {
     in: node,
     onLine: log.add,
   })
-  return routerProcess({ node, program, log, announced, defaultService: 'web' })
+  program.stdin.write(encodeLine({ routers, record, holding }))
+  return routerProcess({ node, program, log, announced, defaultService: routers[0]?.name ?? 'web' })
 }
 
 function announced({ text }: { readonly text: string }, service: string): RouterState | undefined {

@@ -22,6 +22,7 @@ import {
 import { setBuffers } from '../../node-agent/linux/packet-socket.ts'
 import { openPipe } from '../../node-agent/linux/pipe.ts'
 import { linkLayerAddress } from '../../node-agent/linux/socket-address.ts'
+import { arrivedAt, stampArrivals } from './arrival.ts'
 import {
   ethernet,
   etherType,
@@ -45,6 +46,7 @@ function main(): void {
   const everyProtocol = 3
   const index = interfaceIndex('eth0')!
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, everyProtocol << 8)
+  stampArrivals(fd)
   setBuffers(fd)
   bind(fd, linkLayerAddress(index, everyProtocol))
   const destination = linkLayerAddress(index, etherType.ipv4)
@@ -60,7 +62,7 @@ function main(): void {
     if (text === undefined) return
     for (const order of orders(text)) sendings.push({ ...order, sent: 0, dueAt: nowMs() })
     for (let length = receive(fd, buffer); length !== undefined; length = receive(fd, buffer)) {
-      if (isWanted(buffer, length)) tell({ kind: 'frame', at: nowMs(), hex: buffer.toString('hex', 0, length) })
+      if (isWanted(buffer, length)) tell({ kind: 'frame', at: arrivedAt(fd), hex: buffer.toString('hex', 0, length) })
     }
     const sending = sendings[0]
     if (sending !== undefined && nowMs() >= sending.dueAt) {

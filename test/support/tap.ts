@@ -29,7 +29,7 @@ export type TapLine =
   | { readonly kind: 'frame'; readonly at: number; readonly hex: string }
   | { readonly kind: 'sent'; readonly id: number }
 
-/** `at`: milliseconds of the lab's clock when the tap read it, so never earlier than it was. */
+/** `at`: milliseconds of the lab's clock when it reached the client's kernel. */
 type Seen = { readonly at: number; readonly from: string; readonly to: string; readonly bytes: Uint8Array }
 
 export type Frame =

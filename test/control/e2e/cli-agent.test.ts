@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
+import type { ReloadOutcome } from '../../../node-agent/reload.ts'
 import { type AgentStatus, serveStatus } from '../../../node-agent/status.ts'
 import { startHoldfast } from '../../support/cli-process.ts'
 import { createFolder, runHoldfast } from '../../support/control-process.ts'
@@ -39,11 +40,13 @@ const well: AgentStatus = {
   discards: {},
 }
 
+const nothing: ReloadOutcome = { kind: 'reloaded', services: [], checks: [], control: false, peers: false }
+
 /** An agent's status server; `say` changes what it is asked for. Lives until the test is finished. */
-async function startAgent(name: string) {
+async function startAgent(name: string, outcome: ReloadOutcome = nothing) {
   const socket = folder.file(`${name}.sock`)
   let status = well
-  const server = await serveStatus(socket, () => status)
+  const server = await serveStatus(socket, { status: () => status, reload: () => Promise.resolve(outcome) })
   onTestFinished(() => server.close())
   const say = (next: AgentStatus): void => {
     status = next
@@ -109,7 +112,8 @@ test('somebody else listens there', async () => {
 test('--watch shows what changes, also that the agent is gone and back', async () => {
   const socket = folder.file('watched.sock')
   let status = well
-  const first = await serveStatus(socket, () => status)
+  const calls = { status: () => status, reload: () => Promise.resolve(nothing) }
+  const first = await serveStatus(socket, calls)
   const watching = startHoldfast(['status', '--watch', '--socket', socket])
   await watching.prints('web      active')
   status = { ...well, services: { web: { ...service, state: 'fault', fault: 'its link is down' } } }
@@ -117,9 +121,49 @@ test('--watch shows what changes, also that the agent is gone and back', async (
   await first.close()
   await watching.prints(`no agent is listening on ${socket}`)
   status = { ...well, services: { web: { ...service, state: 'backup' } } }
-  const second = await serveStatus(socket, () => status)
+  const second = await serveStatus(socket, calls)
   onTestFinished(() => second.close())
   await watching.prints('web      backup')
   watching.interrupt()
   expect(await watching.ended).toMatchObject({ code: 0, stderr: '' })
+})
+
+test('reload: what changed, a line each; nothing; as JSON', async () => {
+  const outcome: ReloadOutcome = {
+    ...nothing,
+    services: [
+      { kind: 'removed', name: 'old' },
+      { kind: 'changed', name: 'web', keys: ['addresses', 'priority'] },
+      { kind: 'added', name: 'api' },
+    ],
+    checks: [{ kind: 'changed', name: 'app', keys: ['http'] }],
+    ...{ control: true, peers: true },
+  }
+  const { socket } = await startAgent('reloaded', outcome)
+  expect(await runHoldfast(['reload', '--socket', socket])).toEqual({
+    code: 0,
+    stdout:
+      'old: removed\nweb: changed (addresses, priority)\napi: added\ncheck app: changed (http)\ncontrol: changed\npeers: changed\n',
+    stderr: '',
+  })
+  const json = await runHoldfast(['reload', '--json'], { HOLDFAST_SOCKET: socket })
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([0, outcome])
+  const { socket: same } = await startAgent('same')
+  expect(await runHoldfast(['reload', '--socket', same])).toMatchObject({ code: 0, stdout: 'nothing is different\n' })
+})
+
+test('reload: mistakes of the file are wrong configuration, what the machine does not do is a failure', async () => {
+  const problems = ['n1.yaml:3: services.web.vrid: must be 1..255', 'node can’t change while the agent runs']
+  const { socket: bad } = await startAgent('bad', { kind: 'refused', problems })
+  expect(await runHoldfast(['reload', '--socket', bad])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `${problems.join('\n')}\n`,
+  })
+  const { socket: failed } = await startAgent('failed', { kind: 'failed', problem: 'nft is not installed' })
+  expect(await runHoldfast(['reload', '--socket', failed])).toMatchObject({
+    code: 1,
+    stderr: 'holdfast: nft is not installed\n',
+  })
+  expect(await runHoldfast(['reload', '--socket', folder.file('none.sock')])).toMatchObject({ code: 1 })
 })

@@ -5,7 +5,7 @@ import { admit, type Receiver } from '../../../node-agent/vrrp/admit.ts'
 import { datagramsOf } from '../../../node-agent/vrrp/datagrams.ts'
 import type { Transport, VirtualRouter } from '../../../node-agent/vrrp/router.ts'
 import type { Centiseconds } from '../../../node-agent/vrrp/time.ts'
-import type { Address, Family } from '../../../node-agent/wire/address.ts'
+import type { Address, Family, Prefix } from '../../../node-agent/wire/address.ts'
 import { decodeIp, encodeIp } from '../../../node-agent/wire/ip.ts'
 import {
   type Advertisement,
@@ -92,12 +92,14 @@ const v6 = {
   addresses: vipsOf.ipv6.map((vip) => ({ address: address(vip), prefixLength: 64 })),
 } as const
 
+const noAddresses: readonly Prefix[] = []
+
 /** Fresh ones, so that nothing is recalled from another run. */
 function receiver(changes: Partial<VirtualRouter>): Receiver<VirtualRouter> {
   const [four, six] = [routerOf(changes), routerOf({ ...changes, ...v6, version: 3 })]
   return {
     routerOf: (family, vrid) => (vrid % 2 === 1 ? (family === 'ipv4' ? four : six) : undefined),
-    isOwnAddress: () => false,
+    ownAddresses: () => noAddresses,
   }
 }
 
@@ -200,7 +202,7 @@ test('what one router sends, another of the same service admits, and finds nothi
   holds(
     fc.property(services, ({ sender, hearer, priority }) => {
       const [outgoing] = datagramsOf(sender, priority)
-      const known: Receiver<VirtualRouter> = { routerOf: () => hearer, isOwnAddress: () => false }
+      const known: Receiver<VirtualRouter> = { routerOf: () => hearer, ownAddresses: () => noAddresses }
       expect(admit(known, outgoing!.datagram)).toEqual({
         kind: 'event',
         router: hearer,

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { admit, type DiscardReason, type Receiver } from '../../../node-agent/vrrp/admit.ts'
 import type { Transport, VirtualRouter } from '../../../node-agent/vrrp/router.ts'
 import type { Centiseconds } from '../../../node-agent/vrrp/time.ts'
-import { familyOf, sameAddress } from '../../../node-agent/wire/address.ts'
+import { familyOf, virtualMacOf } from '../../../node-agent/wire/address.ts'
 import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
+import { encodeUnsolicitedAdvertisement } from '../../../node-agent/wire/ndp.ts'
 import type { ChecksumForm } from '../../../node-agent/wire/vrrp.ts'
 import { expectBytes, fromHex } from '../../support/bytes.ts'
 import { address, virtualRouter } from '../../support/routers.ts'
@@ -112,9 +113,10 @@ function receiverOf({ params }: Vector, changes: Partial<VirtualRouter>): Receiv
     password: password === undefined ? null : new TextEncoder().encode(password),
     ...changes,
   })
+  const own = [{ address: address(receiver.own_ip), prefixLength: 24 }]
   return {
     routerOf: (family, heard) => (family === router.family && heard === router.vrid ? router : undefined),
-    isOwnAddress: (heard) => sameAddress(heard, address(receiver.own_ip)),
+    ownAddresses: () => own,
   }
 }
 
@@ -163,10 +165,12 @@ test('the verdict of every packet is known', () => {
 })
 
 describe('announcements (D8, A-10, N-10)', () => {
-  const mac = fromHex('00005e000133')
   /** What we send, by the vector that it must be, octet for octet. */
   const sent: Record<string, () => Uint8Array> = {
-    'garp-request-tha-vmac': () => encodeGratuitousArp({ mac, address: address('192.0.2.100') }),
+    'garp-request-tha-vmac': () =>
+      encodeGratuitousArp({ mac: virtualMacOf('ipv4', 51), address: address('192.0.2.100') }),
+    'una-vmac': () =>
+      encodeUnsolicitedAdvertisement({ mac: virtualMacOf('ipv6', 51), address: address('2001:db8::100') }),
   }
 
   test.each(Object.entries(sent))('%s is what we send', (name, encode) => {
@@ -181,7 +185,6 @@ describe('announcements (D8, A-10, N-10)', () => {
     'garp-request-physical': 'the same form without a virtual MAC',
     'arp-request-for-vip': 'a host’s',
     'arp-reply-from-vmac': 'the kernel’s answer',
-    'una-vmac': 'compared in test/node-agent/wire, with the encoder of neighbour advertisements',
     'una-vmac-ll-source': 'another source',
     'una-no-router-flag': 'not conforming',
     'ns-for-vip': 'a host’s',

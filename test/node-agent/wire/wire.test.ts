@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { compareAddresses, formatAddress, formatMac, parseIpv4 } from '../../../node-agent/wire/address.ts'
-import { encodeGratuitousArp } from '../../../node-agent/wire/arp.ts'
 import { internetChecksum } from '../../../node-agent/wire/checksum.ts'
 import {
   askForAcknowledgement,
@@ -14,7 +13,6 @@ import {
 import { decodeAddress, decodeLink, encodeAddAddress, encodeDeleteAddress } from '../../../node-agent/wire/rtnetlink.ts'
 import { expectBytes, fromHex } from '../../support/bytes.ts'
 import { address } from '../../support/routers.ts'
-import vectors from '../vrrp-vectors.json' with { type: 'json' }
 
 describe('addresses', () => {
   test.each([
@@ -48,14 +46,6 @@ describe('addresses', () => {
 describe('checksum', () => {
   test('the example of RFC 1071 §3', () => expect(internetChecksum(fromHex('0001f203f4f5f6f7'))).toBe(~0xddf2 & 0xffff))
   test('an odd octet is padded on the right', () => expect(internetChecksum(fromHex('01'))).toBe(0xfeff))
-})
-
-test('gratuitous ARP is the frame of the vectors', () => {
-  const vector = vectors.find(({ name }) => name === 'garp-request-tha-vmac')!
-  expectBytes(
-    encodeGratuitousArp({ mac: fromHex('00005e000133'), address: address('192.0.2.100') }),
-    vector.ethernet_hex,
-  )
 })
 
 describe('netlink', () => {
