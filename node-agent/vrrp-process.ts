@@ -10,7 +10,7 @@
  */
 import { createLeases, type Leases } from './lapse.ts'
 import { createLineDecoder, encodeLine } from './lines.ts'
-import { sinceBoot } from './linux/boot-clock.ts'
+import { bootTime } from './linux/boot-time.ts'
 import { SIGHUP, SIGINT, SIGTERM } from './linux/constants.ts'
 import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
@@ -34,7 +34,7 @@ function main(): void {
   for (const signal of [SIGTERM, SIGINT, SIGHUP]) ignoreSignal(signal)
   const pipe = openPipe(supervisorFd)
   const publish = (message: FromVrrp): void => {
-    const said: SaidByVrrp = { saidAt: sinceBoot(), message }
+    const said: SaidByVrrp = { saidAt: bootTime(), message }
     pipe.write(encodeLine(said))
   }
   const decode = createLineDecoder<ToVrrp>()
@@ -116,7 +116,7 @@ function serve(
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of [...warnings, ...unset]) publish({ kind: 'warning', message })
 
-  const engine = createEngine({ routers, first, holding: held, standings: leases.standings(sinceBoot()) })
+  const engine = createEngine({ routers, first, holding: held, standings: leases.standings(bootTime()) })
   for (const input of known) engine.handle(input, ports.now())
   for (const message of early) for (const input of inputsOf(message, listener)) engine.handle(input, ports.now())
   loop(engine, { machine, ports, leases, received })
@@ -178,14 +178,14 @@ function leased(ports: VrrpPorts, leases: Leases): VrrpPorts {
     ...ports,
     drain() {
       const inputs = ports.drain()
-      const slept = sleep.look(sinceBoot(), ports.now())
-      const lapsed = leases.nextEnd() === undefined ? [] : leases.lapsed(sinceBoot())
+      const slept = sleep.look(bootTime(), ports.now())
+      const lapsed = leases.nextEnd() === undefined ? [] : leases.lapsed(bootTime())
       return slept === undefined && lapsed.length === 0 ? inputs : [...(slept ? [slept] : []), ...lapsed, ...inputs]
     },
     wait(deadline) {
       const end = leases.nextEnd()
       if (end === undefined) return ports.wait(deadline)
-      const endsIn = milliseconds(Math.max(0, end - sinceBoot()))
+      const endsIn = milliseconds(Math.max(0, end - bootTime()))
       ports.wait(earliest(deadline, after(ports.now(), endsIn)))
     },
   }
@@ -213,14 +213,14 @@ function inputsOf(message: ToVrrp, { leases, received, carryToo }: Listener): In
       received.reconfigured.push(message.id)
       const { routers } = message
       const known = carryToo(routers)
-      return [{ kind: 'reconfigure', routers, standings: leases.become(message, sinceBoot()) }, ...known]
+      return [{ kind: 'reconfigure', routers, standings: leases.become(message, bootTime()) }, ...known]
     }
     case 'status':
       received.statusAsked.push(message.id)
       return []
     case 'standing':
     case 'lease':
-      return leases.hear(message, sinceBoot())
+      return leases.hear(message, bootTime())
     default:
       return [message]
   }

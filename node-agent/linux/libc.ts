@@ -30,6 +30,7 @@ const c = {
   sched_setscheduler: libc.func('int sched_setscheduler(int, int, const void *)'),
   mlock2: libc.func('int mlock2(uintptr_t, ulong, uint)'),
   signal: libc.func('void *signal(int, long)'),
+  clock_gettime: libc.func('int clock_gettime(int, void *)'),
   strerror: libc.func('const char *strerror(int)'),
 }
 
@@ -254,6 +255,14 @@ function schedule(thread: number, policy: number, priority: number): void {
 export function lockRange(start: bigint, length: bigint): void {
   const MLOCK_ONFAULT = 1
   checked('mlock2', c.mlock2(start, length, MLOCK_ONFAULT))
+}
+
+const clockTimespec = Buffer.alloc(16)
+
+/** Nanoseconds on one of the kernel's clocks, as seconds and the rest of a second. */
+export function clockGettime(clock: number): { readonly seconds: number; readonly nanoseconds: number } {
+  checked('clock_gettime', c.clock_gettime(clock, clockTimespec))
+  return { seconds: Number(clockTimespec.readBigInt64LE(0)), nanoseconds: Number(clockTimespec.readBigInt64LE(8)) }
 }
 
 /** Ignores a signal by its number, for every thread. */
