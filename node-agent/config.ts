@@ -91,7 +91,8 @@ function nodeName(hostName: string): string {
   return hostName.split('.')[0] || 'node'
 }
 
-function agentConfigSchema(interfaces: readonly string[] | undefined, defaultNode: string) {
+/** What the file must be. `defaultNode`: where it does not name the node. */
+export function agentConfigSchema(interfaces: readonly string[] | undefined, defaultNode: string) {
   return z
     .strictObject({
       node: nameSchema.default(defaultNode),

@@ -50,8 +50,11 @@ export function leaveMsOf(router: VirtualRouter): number {
 
 export function createLeases(begun: Routers): Leases {
   let services = leasedOf(begun)
+  /** Kept, since it is asked for at each turn. */
+  let next = earliestEnd(services)
   const standings = (now: number): Readonly<Record<string, Standing>> => {
     for (const leased of services.values()) leased.over = isOver(leased, now)
+    next = earliestEnd(services)
     return Object.fromEntries([...services].map(([name, leased]) => [name, standingOf(leased)]))
   }
   return {
@@ -69,23 +72,23 @@ export function createLeases(begun: Routers): Leases {
       }
       if (leased === undefined) return []
       leased.until = message.until
-      if (!leased.over || isOver(leased, now)) return []
-      leased.over = false
-      return [inputOf(leased)]
+      const revives = leased.over && !isOver(leased, now)
+      if (revives) leased.over = false
+      next = earliestEnd(services)
+      return revives ? [inputOf(leased)] : []
     },
     lapsed(now) {
+      if (next === undefined || now < next) return []
       const lapsed = [...services.values()].filter((leased) => !leased.over && isOver(leased, now))
+      for (const leased of lapsed) leased.over = true
+      next = earliestEnd(services)
       return lapsed.map((leased) => {
-        leased.over = true
         const tooLong = leaveMsOf(leased.router) === 0
         const atOnce = tooLong || now > leased.until! + lateMs
         return { ...inputOf(leased), ...(atOnce ? { atOnce } : {}) }
       })
     },
-    nextEnd() {
-      const ends = [...services.values()].flatMap(({ over, until }) => (over || until === null ? [] : [until]))
-      return ends.length === 0 ? undefined : Math.min(...ends)
-    },
+    nextEnd: () => next,
   }
 }
 
@@ -96,6 +99,12 @@ function leasedOf({ routers, standings, leases }: Routers): Map<string, Leased> 
       return [router.name, { router, said, until: leases[router.name] ?? null, over: false }]
     }),
   )
+}
+
+function earliestEnd(services: ReadonlyMap<string, Leased>): number | undefined {
+  let first = Number.POSITIVE_INFINITY
+  for (const { over, until } of services.values()) if (!over && until !== null && until < first) first = until
+  return first === Number.POSITIVE_INFINITY ? undefined : first
 }
 
 function isOver({ until }: Leased, now: number): boolean {

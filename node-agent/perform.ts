@@ -68,16 +68,30 @@ function announcementsOf({ router, only = allAddresses(router) }: Addressed): An
 
 function publish(outputs: readonly Output[], engine: Engine, ports: VrrpPorts): void {
   const at = ports.now()
-  for (const output of outputs) for (const message of describe(output, outputs, at)) ports.publish(message)
+  const announced = announcedIn(outputs)
+  for (const output of outputs) for (const message of describe(output, announced, at)) ports.publish(message)
   // Only of those that have changed: hundreds of others would be repeated hundreds of times in a mass take-over.
   const changed = new Set(outputs.flatMap((output) => ('service' in output ? [output.service] : [])))
   ports.publish({ kind: 'status', id: null, services: engine.services(changed), discards: engine.discards() })
 }
 
-function describe(output: Output, all: readonly Output[], at: Instant): FromVrrp[] {
+/** How many addresses of each service hosts were told of. */
+function announcedIn(outputs: readonly Output[]): ReadonlyMap<string, number> {
+  const announced = new Map<string, number>()
+  for (const output of outputs)
+    if (output.kind === 'announce-addresses') announced.set(output.router.name, allAddresses(output.router).length)
+  return announced
+}
+
+function describe(output: Output, announced: ReadonlyMap<string, number>, at: Instant): FromVrrp[] {
   switch (output.kind) {
-    case 'transition':
-      return [{ ...output, at }, ...(output.to === 'active' ? announced(output.service, all, at) : [])]
+    case 'transition': {
+      // Only the first announcement of a stay in Active is news.
+      const addresses = output.to === 'active' ? announced.get(output.service) : undefined
+      const news: FromVrrp[] = [{ ...output, at }]
+      if (addresses !== undefined) news.push({ kind: 'announced', service: output.service, addresses, at })
+      return news
+    }
     case 'answer':
       return [output]
     case 'restored':
@@ -89,13 +103,4 @@ function describe(output: Output, all: readonly Output[], at: Instant): FromVrrp
     default:
       return []
   }
-}
-
-/** Only the first announcement of a stay in Active is news. */
-function announced(service: string, all: readonly Output[], at: Instant): FromVrrp[] {
-  return all.flatMap((output) =>
-    output.kind === 'announce-addresses' && output.router.name === service
-      ? [{ kind: 'announced' as const, service, addresses: allAddresses(output.router).length, at }]
-      : [],
-  )
 }

@@ -10,7 +10,7 @@
  */
 import { createLeases, type Leases } from './lapse.ts'
 import { createLineDecoder, encodeLine } from './lines.ts'
-import { sinceBoot } from './linux/boot-clock.ts'
+import { bootTime } from './linux/boot-time.ts'
 import { SIGHUP, SIGINT, SIGTERM } from './linux/constants.ts'
 import { ignoreSignal, pollSetOf, ppoll, SystemError } from './linux/libc.ts'
 import { openPipe, type Pipe } from './linux/pipe.ts'
@@ -34,7 +34,7 @@ function main(): void {
   for (const signal of [SIGTERM, SIGINT, SIGHUP]) ignoreSignal(signal)
   const pipe = openPipe(supervisorFd)
   const publish = (message: FromVrrp): void => {
-    const said: SaidByVrrp = { saidAt: sinceBoot(), message }
+    const said: SaidByVrrp = { saidAt: bootTime(), message }
     pipe.write(encodeLine(said))
   }
   const decode = createLineDecoder<ToVrrp>()
@@ -90,7 +90,7 @@ function serve(
     leases,
     received,
     carryToo(others) {
-      for (const message of machine.carry([...carried, ...others])) publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, [...carried, ...others])) publish({ kind: 'warning', message })
       const known = ports.carry([...carried, ...others])
       carried = others
       return known
@@ -98,7 +98,7 @@ function serve(
   }
   const ports = openVrrpPorts({
     pipe: {
-      fd: pipe.fd,
+      ...pipe,
       drain: () => receive()?.flatMap((message) => inputsOf(message, listener)),
     },
     publish,
@@ -116,10 +116,20 @@ function serve(
   publish({ kind: 'started', realtime: realtime && warnings.length === 0, cleaned })
   for (const message of [...warnings, ...unset]) publish({ kind: 'warning', message })
 
-  const engine = createEngine({ routers, first, holding: held, standings: leases.standings(sinceBoot()) })
+  const engine = createEngine({ routers, first, holding: held, standings: leases.standings(bootTime()) })
   for (const input of known) engine.handle(input, ports.now())
   for (const message of early) for (const input of inputsOf(message, listener)) engine.handle(input, ports.now())
   loop(engine, { machine, ports, leases, received })
+}
+
+/** While others are served, one whose device can't be made must not end them. */
+function carryOn(machine: Machine, routers: readonly VirtualRouter[]): string[] {
+  try {
+    return machine.carry(routers)
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
+    return [error.message]
+  }
 }
 
 type Received = {
@@ -151,7 +161,7 @@ function loop(engine: Engine, { machine, ports, leases, received }: Loop): void 
     // Whoever leaves has needed its socket until now.
     if (carriesLeavers && !engine.isLeaving()) {
       carriesLeavers = false
-      for (const message of machine.carry(engine.routers())) ports.publish({ kind: 'warning', message })
+      for (const message of carryOn(machine, engine.routers())) ports.publish({ kind: 'warning', message })
       ports.carry(engine.routers())
     }
     turning.wait(engine.nextDeadline())
@@ -168,14 +178,14 @@ function leased(ports: VrrpPorts, leases: Leases): VrrpPorts {
     ...ports,
     drain() {
       const inputs = ports.drain()
-      const slept = sleep.look(sinceBoot(), ports.now())
-      const lapsed = leases.nextEnd() === undefined ? [] : leases.lapsed(sinceBoot())
+      const slept = sleep.look(bootTime(), ports.now())
+      const lapsed = leases.nextEnd() === undefined ? [] : leases.lapsed(bootTime())
       return slept === undefined && lapsed.length === 0 ? inputs : [...(slept ? [slept] : []), ...lapsed, ...inputs]
     },
     wait(deadline) {
       const end = leases.nextEnd()
       if (end === undefined) return ports.wait(deadline)
-      const endsIn = milliseconds(Math.max(0, end - sinceBoot()))
+      const endsIn = milliseconds(Math.max(0, end - bootTime()))
       ports.wait(earliest(deadline, after(ports.now(), endsIn)))
     },
   }
@@ -203,14 +213,14 @@ function inputsOf(message: ToVrrp, { leases, received, carryToo }: Listener): In
       received.reconfigured.push(message.id)
       const { routers } = message
       const known = carryToo(routers)
-      return [{ kind: 'reconfigure', routers, standings: leases.become(message, sinceBoot()) }, ...known]
+      return [{ kind: 'reconfigure', routers, standings: leases.become(message, bootTime()) }, ...known]
     }
     case 'status':
       received.statusAsked.push(message.id)
       return []
     case 'standing':
     case 'lease':
-      return leases.hear(message, sinceBoot())
+      return leases.hear(message, bootTime())
     default:
       return [message]
   }

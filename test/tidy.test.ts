@@ -18,7 +18,7 @@ const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 
 /** Files without input, output, clock, random, log or await: functions of their arguments. */
 const pure = (name: string): boolean =>
-  /^(node-agent\/(vrrp|wire)|control\/(rules|import))\//.test(name) ||
+  /^(node-agent\/(vrrp|wire|config)|control\/(rules|import))\//.test(name) ||
   [
     ...['link/outbox', 'link/lease', 'checks/health', 'checks/priority', 'lapse', 'told', 'solo'].map(
       (name) => `node-agent/${name}.ts`,

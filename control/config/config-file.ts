@@ -261,4 +261,5 @@ export function notInThisVersion(what: string, hint: string): z.ZodType<unknown,
       if (value === undefined) return
       context.addIssue({ code: 'custom', message: `${what} not in this version`, params: { hint } })
     })
+    .meta({ refused: true })
 }

@@ -78,5 +78,8 @@ function keysSchema(interfaces: readonly string[] | undefined) {
 }
 
 function refused(value: string, { message, hint }: { readonly message: string; readonly hint: string }) {
-  return z.literal(value).refine(() => false, { message, params: { hint } })
+  return z
+    .literal(value)
+    .refine(() => false, { message, params: { hint } })
+    .meta({ refused: true })
 }

@@ -30,6 +30,7 @@ const c = {
   sched_setscheduler: libc.func('int sched_setscheduler(int, int, const void *)'),
   mlock2: libc.func('int mlock2(uintptr_t, ulong, uint)'),
   signal: libc.func('void *signal(int, long)'),
+  clock_gettime: libc.func('int clock_gettime(int, void *)'),
   strerror: libc.func('const char *strerror(int)'),
 }
 
@@ -204,9 +205,11 @@ export function ppoll(pollSet: Buffer, timeoutUs: number | undefined): number {
 const pollTimespec = Buffer.alloc(16)
 const pollfdSize = 8
 
+const POLLIN = 1
+const POLLOUT = 4
+
 /** `struct pollfd[]` that waits for input on each descriptor. */
 export function pollSetOf(fds: readonly number[]): Buffer {
-  const POLLIN = 1
   const set = Buffer.alloc(fds.length * pollfdSize)
   for (const [i, fd] of fds.entries()) {
     set.writeInt32LE(fd, i * pollfdSize)
@@ -215,7 +218,12 @@ export function pollSetOf(fds: readonly number[]): Buffer {
   return set
 }
 
-/** Whether the last `ppoll` found something on the nth descriptor: input, an error or its end. */
+/** Whether the nth descriptor is waited for until there is room for output too. */
+export function waitForRoom(pollSet: Buffer, nth: number, wanted: boolean): void {
+  pollSet.writeInt16LE(wanted ? POLLIN | POLLOUT : POLLIN, nth * pollfdSize + 4)
+}
+
+/** Whether the last `ppoll` found something on the nth descriptor: input, room, an error or its end. */
 export function isReady(pollSet: Buffer, nth: number): boolean {
   return pollSet.readUInt16LE(nth * pollfdSize + 6) !== 0
 }
@@ -247,6 +255,14 @@ function schedule(thread: number, policy: number, priority: number): void {
 export function lockRange(start: bigint, length: bigint): void {
   const MLOCK_ONFAULT = 1
   checked('mlock2', c.mlock2(start, length, MLOCK_ONFAULT))
+}
+
+const clockTimespec = Buffer.alloc(16)
+
+/** Nanoseconds on one of the kernel's clocks, as seconds and the rest of a second. */
+export function clockGettime(clock: number): { readonly seconds: number; readonly nanoseconds: number } {
+  checked('clock_gettime', c.clock_gettime(clock, clockTimespec))
+  return { seconds: Number(clockTimespec.readBigInt64LE(0)), nanoseconds: Number(clockTimespec.readBigInt64LE(8)) }
 }
 
 /** Ignores a signal by its number, for every thread. */

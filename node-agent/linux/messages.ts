@@ -163,5 +163,7 @@ function setPointer(view: DataView, at: number, address: number): void {
 }
 
 function lengthOf({ parts }: Message): number {
-  return parts.reduce((length, part) => length + part.length, 0)
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
 }

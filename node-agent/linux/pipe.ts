@@ -5,8 +5,11 @@ export type Pipe = {
   readonly fd: number
   /** Text that has arrived; undefined once the other end is gone. */
   readonly drain: () => string | undefined
-  /** Keeps what does not fit now for the next call. */
+  /** Keeps what does not fit now until there is room. */
   readonly write: (text: string) => void
+  /** Something is kept: it is worth waiting until the other end has made room, to `flush`. */
+  readonly isFull: () => boolean
+  readonly flush: () => void
 }
 
 /** A supervisor that reads nothing for this long is stuck; what it misses is repeated in the next status. */
@@ -16,7 +19,23 @@ export function openPipe(fd: number): Pipe {
   setNonBlocking(fd)
   const buffer = new Uint8Array(64 * 1024)
   const decoder = new TextDecoder()
-  let backlog: Uint8Array = new Uint8Array(0)
+  const encoder = new TextEncoder()
+  /** What did not fit, oldest first; of the first one some may have left. */
+  let backlog: Uint8Array[] = []
+  let kept = 0
+  const flush = (): void => {
+    let gone = 0
+    for (const bytes of backlog) {
+      const written = write(fd, bytes)
+      kept -= written
+      if (written < bytes.length) {
+        backlog[gone] = bytes.subarray(written)
+        break
+      }
+      gone += 1
+    }
+    backlog = backlog.slice(gone)
+  }
   return {
     fd,
     drain() {
@@ -29,9 +48,14 @@ export function openPipe(fd: number): Pipe {
       }
     },
     write(text) {
-      const bytes = Buffer.concat([backlog, new TextEncoder().encode(text)])
-      if (bytes.length > largestBacklog) return
-      backlog = bytes.subarray(write(fd, bytes))
+      const bytes = encoder.encode(text)
+      if (kept + bytes.length > largestBacklog) return
+      backlog.push(bytes)
+      kept += bytes.length
+      // What is behind a full pipe waits for room without asking for it each time.
+      if (backlog.length === 1) flush()
     },
+    isFull: () => backlog.length > 0,
+    flush,
   }
 }

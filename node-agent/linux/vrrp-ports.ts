@@ -8,7 +8,7 @@ import { encodeEthernet, etherType, groupMac } from '../wire/ethernet.ts'
 import { changeAddresses, type DeviceOf, describeRefusal } from './addresses.ts'
 import { now } from './clock.ts'
 import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
-import { isReady, pollSetOf, ppoll } from './libc.ts'
+import { isReady, pollSetOf, ppoll, waitForRoom } from './libc.ts'
 import type { VirtualMacs } from './macvlan.ts'
 import { openNetlinkSocket } from './netlink-socket.ts'
 import {
@@ -18,6 +18,7 @@ import {
   openFrameSocket,
   type VrrpSocket,
 } from './packet-socket.ts'
+import type { Pipe } from './pipe.ts'
 import { openRivalSockets } from './rival-sockets.ts'
 import { type Carried, openVrrpSockets, type VrrpSockets } from './vrrp-sockets.ts'
 
@@ -32,7 +33,7 @@ export type LinuxVrrpPorts = VrrpPorts & {
 
 export type LinuxVrrpOptions = {
   /** The supervisor's pipe: waited for with the rest. Undefined once the supervisor is gone: then leave politely. */
-  readonly pipe: { readonly fd: number; readonly drain: () => Input[] | undefined }
+  readonly pipe: Pick<Pipe, 'fd' | 'isFull' | 'flush'> & { readonly drain: () => Input[] | undefined }
   readonly publish: (message: FromVrrp) => void
   readonly virtualMacs: VirtualMacs
   /** Makes sure that these interfaces keep the addresses of a network when one of them goes; what was not possible. */
@@ -63,10 +64,12 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
     polledAt = -Infinity
   }
   const wait = (timeoutUs: number | undefined): void => {
+    waitForRoom(poll, 1, options.pipe.isFull())
     ppoll(poll, timeoutUs)
     polledAt = now()
   }
   const drainPipe = (): Input[] => {
+    options.pipe.flush()
     const commands = options.pipe.drain()
     if (commands !== undefined) return commands
     supervised = false

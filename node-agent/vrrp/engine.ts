@@ -271,15 +271,18 @@ function receive(port: Port, bytes: Uint8Array, now: Instant): Output[] {
 /** The interface came, went, or changed its addresses: routers on it start, leave, or go on with another source. */
 function changeInterface(port: Port, status: InterfaceStatus | undefined, stopping: boolean, now: Instant): Output[] {
   port.status = status
+  const own = status === undefined ? [] : ownAddressesOf(port, status)
   return [...port.slots.values()].flatMap((slot) => {
     const { router } = slot
-    const primaryAddress = status === undefined ? undefined : primaryAddressOf(router, port, status)
+    const primaryAddress = status === undefined ? undefined : primaryAddressOf(router, own, status)
     const fault = faultOf(router, status, primaryAddress)
     const from = wordOf(slot)
     if (fault === null && primaryAddress !== undefined) {
-      const wasRunning = slot.running !== undefined
+      const before = slot.running
+      // The same object while it is the same router: what is made once for each is kept by it.
+      if (before !== undefined && sameAddress(before.primaryAddress, primaryAddress)) return []
       slot.running = { ...router, ...slot.standing, primaryAddress }
-      if (wasRunning || stopping) return []
+      if (before !== undefined || stopping) return []
       slot.interfaceFault = null
       return startSlot(slot, slot.running, from, now)
     }
@@ -317,24 +320,30 @@ function faultOf(
 }
 
 /**
- * Where its advertisements come from: the first of the interface's addresses that fits and is not a virtual one; an
- * address owner's may be both. Over IPv6 it is link-local (§7.2), unless peers are told of another.
+ * Where its advertisements come from: the first of the interface's `own` addresses that fits. Over IPv6 it is link-local
+ * (§7.2), unless peers are told of another.
  */
-function primaryAddressOf(router: VirtualRouter, port: Port, status: InterfaceStatus): Address | undefined {
-  const { transport, family } = router
+function primaryAddressOf(
+  { transport, family }: VirtualRouter,
+  own: readonly Address[],
+  status: InterfaceStatus,
+): Address | undefined {
   if (transport.kind === 'unicast' && transport.source !== null) {
     const source = transport.source
     return status.addresses.find(({ address }) => sameAddress(address, source))?.address
   }
   const wantsGlobal = transport.kind === 'unicast' && !transport.peers.some(isLinkLocal)
-  const virtual = [...port.slots.values()]
-    .filter((slot) => slot.router.priority !== 255)
-    .flatMap((slot) => allAddresses(slot.router))
-  const isVirtual = (address: Address): boolean => virtual.some((other) => sameAddress(other.address, address))
-  return status.addresses.find(({ address }) => {
-    if (familyOf(address) !== family || isVirtual(address)) return false
-    return family === 'ipv4' || isLinkLocal(address) !== wantsGlobal
-  })?.address
+  return own.find(
+    (address) => familyOf(address) === family && (family === 'ipv4' || isLinkLocal(address) !== wantsGlobal),
+  )
+}
+
+/** Those that are not virtual ones; an address owner's may be both. */
+function ownAddressesOf({ slots }: Port, { addresses }: InterfaceStatus): Address[] {
+  const virtual = new Set<string>()
+  for (const { router } of slots.values())
+    if (router.priority !== 255) for (const { address } of allAddresses(router)) virtual.add(String(address))
+  return addresses.map(({ address }) => address).filter((address) => !virtual.has(String(address)))
 }
 
 function command(slot: Slot | undefined, input: Input & { kind: 'take-over' | 'lower' }, now: Instant): Output[] {

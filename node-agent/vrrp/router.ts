@@ -96,8 +96,11 @@ export type Announce = {
   readonly refresh: Microseconds
 }
 
-/** A timer is a deadline held by the one state that needs it, so leaving the state cancels it. */
-/** `startsAt`: it is told to start, and waits for its start delay. */
+/**
+ * A timer is a deadline held by the one state that needs it, so leaving the state cancels it.
+ *
+ * `startsAt`: it is told to start, and waits for its start delay.
+ */
 export type Initialize = { readonly kind: 'initialize'; readonly startsAt?: Instant }
 
 export type Backup = {

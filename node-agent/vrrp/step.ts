@@ -245,21 +245,21 @@ function rival(
   advertisement: Event & { kind: 'advertisement' },
   now: Instant,
 ): Step {
-  if (advertisement.priority === 0) return advertise(router, state, now)
+  const hasJustReplied = state.repliedAt !== undefined && now < after(state.repliedAt, replyInterval)
+  if (advertisement.priority === 0)
+    return hasJustReplied ? stay(state) : advertise(router, { ...state, repliedAt: now }, now)
   const ours = priorityNow(router, state)
   const tie = compareAddresses(advertisement.source, router.primaryAddress)
   if (advertisement.priority > ours || (advertisement.priority === ours && tie > 0)) {
-    const answersUntil = after(now, handoverLinger)
-    return {
-      state: { ...enterBackup(router, learned(router, advertisement), now), answersUntil },
-      effects: [],
-      reason: 'outranked',
-    }
+    const backup = enterBackup(router, learned(router, advertisement), now)
+    // Two that answer from one MAC address would have every switch between them go back and forth.
+    if (router.virtualMac) return { state: backup, effects: [{ kind: 'remove-addresses' }], reason: 'outranked' }
+    return { state: { ...backup, answersUntil: after(now, handoverLinger) }, effects: [], reason: 'outranked' }
   }
   // RFC 3768 §6.4.3 discards it in silence; keepalived answers in either version.
   if (router.version === 2 && router.profile === 'strict') return stay(state)
   // RFC 5798 only discarded it. Answering at once makes the other step back; Adver_Timer keeps its pace.
-  if (state.repliedAt !== undefined && now < after(state.repliedAt, replyInterval)) return stay(state)
+  if (hasJustReplied) return stay(state)
   const answered: Active = { ...state, repliedAt: now }
   // It has told hosts and switches that the addresses are over there, so they need to be told again.
   const effects: Effect[] = [{ kind: 'send-advertisement', priority: ours }, { kind: 'announce-addresses' }]

@@ -169,8 +169,8 @@ describeWith(timedLab, 'many virtual routers', () => {
           addresses: [prefix(`10.80.0.${i + 1}/32`)],
         }),
       )
-    const n1 = await startRouters(made, 'n1', many(200))
-    const n2 = await startRouters(made, 'n2', many(100))
+    const n1 = await startRouters(made, 'n1', many(200), { realtime: true })
+    const n2 = await startRouters(made, 'n2', many(100), { realtime: true })
     for (const service of ['s0', 's249']) {
       await n1.untilState('active', 30_000, service)
       await n2.untilState('backup', 30_000, service)
@@ -191,8 +191,8 @@ describeWith(timedLab, 'many virtual routers', () => {
     const instants = [...told().values()]
     const spreadMs = Math.max(...instants) - Math.min(...instants)
     console.info(`250 virtual routers: first to last gratuitous ARP ${spreadMs.toFixed(1)} ms apart, at the tap`)
-    // The figure to hold is 20 ms on a machine of its own; here others run beside it.
-    expect(spreadMs).toBeLessThan(100)
+    // The figure to hold is 20 ms on a machine of its own; here much else may run beside it.
+    expect(spreadMs).toBeLessThan(250)
     expect((await made.addresses('n2')).filter((each) => each.startsWith('10.80.'))).toHaveLength(250)
   })
 })

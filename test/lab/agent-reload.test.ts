@@ -18,17 +18,11 @@ import {
 import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { startLabControl } from '../support/lab-control.ts'
-import { describeWith, type Requirement } from '../support/peers.ts'
+import { describeWith } from '../support/peers.ts'
 import { reload, rewrite } from '../support/reload.ts'
 import { type Frame, startTap } from '../support/tap.ts'
 
 const timedLab = repeatedWhenHeldUp(lab)
-
-/**
- * Missing until the VRRP process obeys `reconfigure`: what the LAN sees of a reload is written down below, to be believed
- * once it has been seen. Then this is `timedLab`.
- */
-const routersReload: Requirement = { ...timedLab, missing: timedLab.missing ?? 'the VRRP process does not reload yet' }
 
 const solo = { mode: 'solo', checks: ['app'] }
 
@@ -185,7 +179,7 @@ const priorities = (frames: readonly Frame[]): number[] =>
 
 const other = '10.77.0.51'
 
-describeWith(routersReload, 'what the LAN sees', () => {
+describeWith(timedLab, 'what the LAN sees', () => {
   test('an address that is added to an active service: no priority 0, no probe lost, and the new one is announced', async () => {
     const { made, n1, n2, since } = await agentPair()
     const tap = await startTap(made)

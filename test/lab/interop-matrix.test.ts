@@ -10,6 +10,7 @@ import { afterAll, test, vi } from 'vitest'
 import { type AgentProcess, startAgent } from '../../infra/lab/agent.ts'
 import { nowMs } from '../../infra/lab/clock.ts'
 import { type Holding, watchHolding } from '../../infra/lab/holding.ts'
+import { isRunning } from '../../infra/lab/program.ts'
 import type { RouterProcess } from '../../infra/lab/router-process.ts'
 import { createLab, type Lab } from '../../infra/lab/topology.ts'
 import { statusOf } from '../support/agents.ts'
@@ -133,6 +134,8 @@ async function play(world: World, tell: (event: EventName, result: string) => vo
   })
   const again = await start(first)
   await told(world, 'start again', () => untilAtRest(world, first))
+  // Now as well as at the end, since a killed agent cannot be asked.
+  await expectUnderstood(world)
   await cell('kill', async () => {
     // All its processes at once: one that saw another end could still resign.
     again.freeze()
@@ -177,14 +180,10 @@ async function expectUnderstood({ agents, others }: World): Promise<void> {
         .map((event) => JSON.stringify(event)),
     ),
   ]
-  const last = agents.at(-1)!
-  if (last.node === 'n2') {
-    const { discards } = await statusOf(last)
-    complaints.push(
-      ...Object.entries(discards.eth0!)
-        .filter(([, count]) => count > 0)
-        .map(([reason, count]) => `${count} discarded: ${reason}`),
-    )
+  for (const agent of agents.filter(({ program }) => isRunning(program.pid))) {
+    const { discards } = await statusOf(agent)
+    const counted = Object.entries(discards.eth0!).filter(([, count]) => count > 0)
+    complaints.push(...counted.map(([reason, count]) => `${agent.node} discarded ${count}: ${reason}`))
   }
   if (complaints.length > 0) throw new Error(`not understood:\n${complaints.slice(0, 10).join('\n')}`)
 }

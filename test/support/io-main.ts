@@ -42,7 +42,7 @@ function main(): void {
   const machine = openMachine(process.argv[2]!)
   const keepsSiblings = process.argv[3] !== 'leave-siblings'
   const ports = openVrrpPorts({
-    pipe: { fd: stdin.fd, drain },
+    pipe: { ...stdin, drain },
     publish: (message) => tell({ kind: 'said', message }),
     virtualMacs: machine.virtualMacs,
     keepSiblings: keepsSiblings ? machine.keepSiblings : () => [],

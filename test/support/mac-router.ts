@@ -21,20 +21,20 @@ export function macRouter(changes: Partial<VirtualRouter> = {}): VirtualRouter {
   })
 }
 
-type Options = { readonly record?: string; readonly holding?: readonly string[] }
+type Options = { readonly record?: string; readonly holding?: readonly string[]; readonly realtime?: boolean }
 
 export async function startMacRouters(
   lab: Lab,
   node: string,
   routers: readonly VirtualRouter[],
-  { record = join(lab.folder, `${node}.sock.sysctls`), holding = [] }: Options = {},
+  { record = join(lab.folder, `${node}.sock.sysctls`), holding = [], realtime = false }: Options = {},
 ): Promise<RouterProcess> {
   const log = createLog(`the router on ${node}`)
   const program = await lab.spawn(process.execPath, [join(import.meta.dirname, 'mac-router-main.ts')], {
     in: node,
     onLine: log.add,
   })
-  program.stdin.write(encodeLine({ routers, record, holding }))
+  program.stdin.write(encodeLine({ routers, record, holding, realtime }))
   return routerProcess({ node, program, log, announced, defaultService: routers[0]?.name ?? 'web' })
 }
 

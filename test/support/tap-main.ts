@@ -2,8 +2,8 @@
  * Hears and sends whole Ethernet frames on eth0: the process behind tap.ts, in a namespace of the lab.
  *
  * Each ARP, neighbour advertisement and VRRP frame that comes in leaves as a JSON line on standard output, in the order
- * of the wire. Orders to send come as JSON lines on standard input. One AF_PACKET socket does both, so that a frame may be as wrong as a test
- * likes: no kernel fills in or refuses a length, a checksum or a source address.
+ * of the wire. Orders to send come as JSON lines on standard input. One AF_PACKET socket does both, so that a frame may
+ * be as wrong as a test likes: no kernel fills in or refuses a length, a checksum or a source address.
  */
 import { writeSync } from 'node:fs'
 import { nowMs } from '../../infra/lab/clock.ts'

@@ -283,7 +283,7 @@ describe('elections', () => {
           for (const [delay, advertisement] of adverts) {
             world.now = later(world.now, delay)
             happen(world, { kind: 'tick' })
-            if (world.state.kind !== 'active' || advertisement.priority === 0) return
+            if (world.state.kind !== 'active') return
             const wins =
               advertisement.priority > router.priority ||
               (advertisement.priority === router.priority &&
