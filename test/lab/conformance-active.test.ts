@@ -100,7 +100,7 @@ describeWith(timedLab, 'an active router', () => {
     const [answer, next] = sent(leaving)
     expectWithin('T-29', answer!, [0, slackMs.atOnce])
     expectWithin('T-29, the next', next! - answer!, [985, 1_000 + slackMs.late])
-    // T-30, T-59: no answer at all, and the period as it was.
+    // T-30, F-25, T-59: no answer at all, and the period as it was.
     for (const subject of [looped, six]) {
       expectWithin(`T-30 T-59 ${nameOf(subject)}`, sent(subject)[0]! - (periodic.at - at), [950, 1_000 + slackMs.late])
       expect(Math.max(...gapsOf(sentBy(tap, subject, from)))).toBeLessThan(1_000 + slackMs.late)

@@ -163,7 +163,7 @@ const ignored: readonly Case[] = [
 /** Whoever hears these stays backup. Their source MAC address is none of VRRP's. */
 const followed: readonly Case[] = [
   {
-    id: 'T-42 T-43',
+    id: 'T-42 T-43 P-08',
     subject: { vrid: 90 },
     heard: all([
       heardBy({ vrid: 90 }, { message: { 4: 0xf0 } }),
@@ -176,7 +176,7 @@ const followed: readonly Case[] = [
     subject: v2(91),
     heard: all([withRouterAlert(heardBy(v2(91), { version: 2 })), padded(heardBy(v2(91), { version: 2 }))]),
   },
-  { id: 'T-43 over IPv6', subject: v6(92), heard: all([heardBy(v6(92))]) },
+  { id: 'T-43 P-08 over IPv6', subject: v6(92), heard: all([heardBy(v6(92))]) },
   { id: 'T-35 both forms', subject: { vrid: 93 }, heard: all([heardBy({ vrid: 93 }, { form: 'rfc5798' })]) },
   {
     id: 'T-41 strict, an owner’s',
@@ -288,6 +288,7 @@ describeWith(timedLab, 'the timers of a backup', () => {
     expectWithin('T-12', (await firstOf(returned)).at - returnedAt, timer(downMs))
     expectWithin('T-15', (await firstOf(slow)).at - from, timer(downMs))
     expectWithin('T-16', await own(preempting), timer(3_219))
+    // P-32: it sends at its own interval, whatever it has learned.
     expect(await firstOf(slow)).toMatchObject({ header: { maxAdvertiseInterval: 50 } })
     expect(sentBy(tap, equal)).toEqual([])
     // T-07: it tells the hosts after that, and at once.

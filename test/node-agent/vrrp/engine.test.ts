@@ -94,7 +94,7 @@ describe('an interface', () => {
   })
 })
 
-test('packets that were queued during a hold-up are heard before the timer that ran out meanwhile', () => {
+test('F-35: packets that were queued during a hold-up are heard before the timer that ran out meanwhile', () => {
   const engine = started()
   engine.handle({ kind: 'datagram', interface: 'eth0', bytes: datagram(150) }, at(9_000))
   engine.tick(at(9_000))
@@ -176,7 +176,7 @@ test('stop is finished when every router has left, and an interface that comes b
   expect(engine.finished()).toBe(true)
 })
 
-test('a timer that fired more than an interval late is counted', () => {
+test('F-34: a timer that fired more than an interval late is counted', () => {
   const engine = createEngine({ routers: [router({ advertisementInterval: 10 as Centiseconds })] })
   engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(0))
   engine.tick(at(361 + 150))
@@ -242,7 +242,7 @@ describe('what is said of a router', () => {
     expect(kinds(engine)).toEqual(['send-advertisement', 'transition', 'standing', 'standing'])
   })
 
-  test('a fault: it leaves politely, says why, and starts again as backup when the fault is over', () => {
+  test('F-27: a fault: it leaves politely, says why, and starts again as backup when the fault is over', () => {
     const engine = activeEngine()
     say(engine, 3_700, { fault: 'check app: HTTP 503' })
     expect(engine.takeOutputs()).toMatchObject([
