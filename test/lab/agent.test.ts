@@ -36,7 +36,8 @@ describeWith(timedLab, 'two agents', () => {
     expect(transitionsOf(n2)).toEqual(['initialize to backup (started)'])
 
     const first = await tap.until(fromN1)
-    // T-01, P-01, P-02, P-04, P-06.
+    // T-01, P-01, P-02, P-04, P-06, P-09.
+    expect(first.bytes[15]).toBe(0xc0)
     expect(first).toMatchObject({ kind: 'vrrp', to: '01:00:5e:00:00:12', from: '02:77:00:00:77:01', ttl: 255 })
     if (first.kind !== 'vrrp') return
     expect(first.header).toMatchObject({

@@ -211,7 +211,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     }
   })
 
-  test('T-53, A-04, A-05, A-08: what is sent to it is forwarded by the active router, and not by the backup; nobody is redirected', async () => {
+  test('T-53, A-04, A-05, A-08: what is sent to it the active router forwards, and the backup does not; nobody is redirected', async () => {
     const { made, frames, physical } = await setUp()
     const destination = await routeBehindHost(made)
     const { silence } = startRival(frames)

@@ -239,7 +239,7 @@ describe('receive rules', () => {
 describe('the same again', () => {
   const fields = { version: 2, password } as const
 
-  test('is the same admission, whatever the fields that no rule reads', () => {
+  test('R-19: is the same admission, whatever the fields that no rule reads', () => {
     for (const [router, heard, ignored] of [
       [v3(), datagramOf({}), [1, 4, 5, 6, 7, 10, 11]],
       [v2({ password }), datagramOf(fields), [1, 4, 5, 6, 7, 10, 11]],

@@ -176,11 +176,12 @@ test('stop is finished when every router has left, and an interface that comes b
   expect(engine.finished()).toBe(true)
 })
 
-test('F-34: a timer that fired more than an interval late is counted', () => {
+test('F-34: a timer that fired more than an interval late is counted, and told to the log', () => {
   const engine = createEngine({ routers: [router({ advertisementInterval: 10 as Centiseconds })] })
   engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(0))
   engine.tick(at(361 + 150))
   expect(engine.services().web).toMatchObject({ late: 1 })
+  expect(kinds(engine)).toContain('late')
 })
 
 test('an oddity is said once while it lasts', () => {
