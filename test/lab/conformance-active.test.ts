@@ -39,7 +39,9 @@ const downMs = 3_023
 const [greater, lesser, unsigned, greater6] = [active(51), active(52), active(53), active(54, 'ipv6')]
 const [lower, higher, leaving, looped] = [active(55), active(56), active(57), active(58)]
 const [four, six] = [active(59), active(59, 'ipv6')]
-const subjects = [greater, lesser, unsigned, greater6, lower, higher, leaving, looped, four, six]
+const owner = { vrid: 60, service: { priority: 255 } }
+const owner2 = { vrid: 61, service: { priority: 255, version: 2 } }
+const subjects = [greater, lesser, unsigned, greater6, lower, higher, leaving, looped, four, six, owner, owner2]
 const deposed = [greater, unsigned, greater6, higher, four]
 
 const host = { mac: '02:77:ff:00:00:02', address: '10.77.0.90' }
@@ -49,12 +51,14 @@ const decoded = (frame: Frame) => decodeIp(frame.bytes.subarray(ethernet.headerL
 const gapsOf = (frames: readonly Frame[]): number[] => frames.slice(1).map(({ at }, i) => at - frames[i]!.at)
 
 describeWith(timedLab, 'an active router', () => {
-  test('heeds or answers its rivals: T-22 to T-26, T-28 to T-30, T-59', async () => {
+  test('heeds or answers its rivals: T-22 to T-26, T-28 to T-30, T-38, T-59', async () => {
     const made = await labFor({ nodes: ['n1'] })
     for (const name of ['all', 'eth0'])
       await made.run('sh', ['-c', `cd /proc/sys/net/ipv4/conf/${name}; echo 0 >rp_filter; echo 1 >accept_local`], {
         in: 'n1',
       })
+    for (const { vrid } of [owner, owner2])
+      await made.run('ip', ['-n', 'n1', 'addr', 'add', `${vipsFor(vrid).ipv4[0]}/32`, 'dev', 'eth0'])
     const holding = await watchHolding(made, vipsFor(greater.vrid).ipv4[0])
     const [tap, frames] = [await startTap(made), await startFrames(made, 'client')]
     const agent = await startSubjects(made, subjects)
@@ -75,8 +79,10 @@ describeWith(timedLab, 'an active router', () => {
         heardBy(leaving, { priority: 0 }),
         ...[priority, 255].map((said) => heardBy(looped, { priority: said, source: own })),
         heardBy(four, { priority: 254 }),
+        heardBy(owner, { priority: 255 }),
+        heardBy(owner2, { priority: 255, version: 2 }),
       ],
-      { count: 10, gapMs: 1 },
+      { count: 12, gapMs: 1 },
     )
     expectWithin('T-22 its address is gone', (await holding.until([])) - at, [0, slackMs.atOnce])
     frames.send(arpRequest(host, vipsFor(greater.vrid).ipv4[0]))
@@ -106,7 +112,12 @@ describeWith(timedLab, 'an active router', () => {
       expect(Math.max(...gapsOf(sentBy(tap, subject, from)))).toBeLessThan(1_000 + slackMs.late)
       expect(lifeOf(agent, subject)).toBe('backup active')
     }
-    await untilCounted(agent, { self: 2 })
+    // T-38: version 3 yields to the greater address and says so, version 2 does not hear it.
+    await agent.untilState('active', 5_000, nameOf(owner))
+    expect([lifeOf(agent, owner), lifeOf(agent, owner2)]).toEqual(['active backup active', 'active'])
+    const odd = agent.events().find(({ event, service }) => event === 'odd' && service === nameOf(owner))
+    expect(JSON.stringify(odd)).toContain('second-owner')
+    await untilCounted(agent, { self: 2, owner: 1 })
   })
 })
 

@@ -35,7 +35,7 @@ describe('an interface', () => {
     { name: 'there is none', status: undefined, fault: 'there is no interface eth0' },
     { name: 'no carrier', status: { ...up, up: false }, fault: 'interface eth0 is down' },
     {
-      name: 'only the virtual address',
+      name: 'P-06: only the virtual address',
       status: { up: true, addresses: [prefix('192.0.2.100')] },
       fault: 'interface eth0 has no IPv4 address of its own',
     },
