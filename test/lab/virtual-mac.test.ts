@@ -198,7 +198,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(router.state()).toBe('backup')
   })
 
-  test('T-52, R-21: a lower advertisement is answered once, from whichever MAC address it comes', async () => {
+  test('T-52, R-21, D6: a lower advertisement is answered once, from whichever MAC address it comes', async () => {
     const { made, frames } = await setUp()
     await activeRouter(made, { priority: 254, advertisementInterval: 100 as Centiseconds })
     for (const from of [rival.mac, virtualMac, rival.mac, virtualMac]) {

@@ -156,7 +156,7 @@ describe('active (§6.4.3)', () => {
   test.each([
     { name: 'lower priority', heard: advertisement({ priority: 99 }) },
     { name: 'equal priority, smaller address', heard: advertisement({ priority: 100, source: '192.0.2.1' }) },
-  ])('F-24: $name is answered, and the period stays', ({ heard }) => {
+  ])('F-24, D5: $name is answered, and the period stays', ({ heard }) => {
     const { state, effects } = play(ours, [[lastSent + 100, heard]], active)
     expect(effects).toEqual(['send 100', 'announce-addresses'])
     expect(state).toMatchObject({ kind: 'active', adverAt: active.adverAt })
@@ -205,7 +205,7 @@ describe('active (§6.4.3)', () => {
     expect(play(ours, [[lastSent + 10, advertisement({ priority: 202 })]], raised).state).not.toHaveProperty('raisedTo')
   })
 
-  test('announcements: a burst with doubling gaps, a second one, then a refresh', () => {
+  test('D8: announcements: a burst with doubling gaps, a second one, then a refresh', () => {
     const times: number[] = []
     for (let announced = 1; announced < 13; announced += 1) {
       times.push(
