@@ -30,7 +30,7 @@ const neighbour = async (made: Lab, target: string): Promise<string> =>
   (await made.run('ip', ['neigh', 'show', target], { in: 'client' })).stdout
 
 describeWith(lab, 'accept: false', () => {
-  test('T-54: the active node answers ARP, and no packet, from its first moment on; accept: true takes both', async () => {
+  test('T-54, A-05: the active node answers ARP, and no packet, from its first moment on; accept: true takes both', async () => {
     const made = await labFor()
     const n1 = await startWeb(made, 'n1', { accept: false })
     await n1.untilState('active')
@@ -51,7 +51,7 @@ describeWith(lab, 'accept: false', () => {
     expect(n1.state('web')).toBe('active')
   })
 
-  test('T-54: neighbour solicitations are answered, and nothing else of IPv6', async () => {
+  test('T-54, A-06: neighbour solicitations are answered, and nothing else of IPv6', async () => {
     const made = await labFor()
     const n1 = await startWeb(made, 'n1', { accept: false, addresses: [`${vip}/24`, 'fd77::50/64'] })
     // Who installs it and when is not the filter's concern: that is there before any address.
@@ -64,7 +64,7 @@ describeWith(lab, 'accept: false', () => {
     expect(await neighbour(made, 'fd77::50')).toMatch(/lladdr/)
   })
 
-  test('the address owner answers', async () => {
+  test('T-54, A-05: the address owner answers', async () => {
     const made = await labFor()
     await made.run('ip', ['addr', 'add', `${vip}/24`, 'dev', 'eth0'], { in: 'n1' })
     const n1 = await startWeb(made, 'n1', { priority: 255 })
@@ -73,7 +73,7 @@ describeWith(lab, 'accept: false', () => {
     expect(await filterTables(made, 'n1')).toEqual([])
   })
 
-  test('T-55: a router does not pass on what is for the addresses', async () => {
+  test('T-55, A-07: a router does not pass on what is for the addresses', async () => {
     const { made, n2 } = await agentPair({ n2: { accept: false } })
     // The client believes that n2 has the address; n2 forwards, and n1, which has it, takes packets.
     await shell(made, 'n2', 'sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0')

@@ -78,7 +78,7 @@ describeWith(timedLab, '2000 bad packets a second', () => {
     await n1.kill()
     const taken = await tap.until(fromN2, { from: first })
     const last = tap.frames.filter(fromN1).at(-1)!
-    // Three intervals and the skew of priority 100, which is 61 ms.
+    // T-10: three intervals and the skew of priority 100, which is 61 ms.
     expect(taken.at - last.at).toBeGreaterThan(355)
     expect(taken.at - last.at).toBeLessThan(460)
     await flood

@@ -64,6 +64,8 @@ describeWith(timedLab, 'two routers of IPv6', () => {
     const tap = await startTap(made)
     const seen = await tap.until(advertisement)
     if (seen.kind !== 'vrrp') throw new Error('no advertisement')
+    // P-02, P-04, P-06, P-09.
+    expect([...seen.bytes.subarray(14, 16)]).toEqual([0x6c, 0x00])
     expect(seen).toMatchObject({ source: linkLocalOf(1), ttl: 255, to: '33:33:00:00:00:12' })
     expect(seen.header).toMatchObject({ version: 3, type: 1, vrid: 51, priority: 200, addressCount: 2 })
     const datagram = decodeIp(seen.bytes.subarray(ethernet.headerLength))!
@@ -107,6 +109,7 @@ describeWith(timedLab, 'two routers of IPv6', () => {
     expect(report.longestOutageMs).toBeGreaterThan(100)
     expect(report.longestOutageMs).toBeLessThan(900)
     console.info(`who takes over answers after ${report.longestOutageMs.toFixed(0)} ms, of which 361 ms are the timer`)
+    // N-11.
     const { stdout } = await made.run('ip', ['-n', 'client', '-6', 'neigh', 'show', vip])
     expect(stdout).toMatch(/02:77:00:00:77:02 router/)
   })

@@ -36,6 +36,8 @@ describeWith(timedLab, 'two agents', () => {
     expect(transitionsOf(n2)).toEqual(['initialize to backup (started)'])
 
     const first = await tap.until(fromN1)
+    // T-01, P-01, P-02, P-04, P-06, P-09.
+    expect(first.bytes[15]).toBe(0xc0)
     expect(first).toMatchObject({ kind: 'vrrp', to: '01:00:5e:00:00:12', from: '02:77:00:00:77:01', ttl: 255 })
     if (first.kind !== 'vrrp') return
     expect(first.header).toMatchObject({
@@ -67,7 +69,7 @@ describeWith(timedLab, 'two agents', () => {
     await tap.until(fromN1)
     while (tap.frames.filter(fromN1).length < 26) await tap.until(fromN1, { from: tap.frames.length })
     const [first, ...others] = tap.frames.filter(fromN1)
-    // Twenty-five intervals; the tap itself may read the last one late.
+    // T-01: twenty-five intervals; the tap itself may read the last one late.
     const mean = (others[24]!.at - first!.at) / 25
     expect(mean).toBeGreaterThan(96)
     expect(mean).toBeLessThan(106)
@@ -89,6 +91,7 @@ describeWith(timedLab, 'two agents', () => {
     expect(crash.longestOutageMs).toBeLessThan(600)
 
     prober.mark()
+    // T-18.
     await made.cableIn('n1')
     await n1.untilState('active')
     await expectAtRest(made, { holder: 'n1', agents: [n1, n2] })
@@ -108,6 +111,7 @@ describeWith(timedLab, 'two agents', () => {
     prober.mark()
     expect(await n1.stop()).toBe(0)
     await made.untilHeldBy(vip, ['n2'])
+    // T-13, F-20.
     expect(since(n1)).toEqual(['active to initialize (shutdown)', 'initialize to initialize (successor took over)'])
     expect(n1.events().at(-1)).toMatchObject({ event: 'agent-stopped', polite: true })
     await expectAtRest(made, { holder: 'n2', agents: [n2] })
@@ -183,7 +187,7 @@ describeWith(timedLab, 'two agents', () => {
     await n2.untilState('active')
     await made.cableIn('n1')
     await n1.untilState('backup')
-    // Ten of its intervals: the three of an Active_Down_Interval and plenty of room.
+    // T-19, T-20: ten of its intervals: the three of an Active_Down_Interval and plenty of room.
     await sleep(1_000)
     await expectAtRest(made, { holder: 'n2', agents: [n1, n2] })
     await n2.stop()

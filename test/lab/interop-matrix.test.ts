@@ -201,6 +201,7 @@ for (const [peer, requirement] of peers) {
     for (const mode of slowestFirst.filter((each) => each.peer === peer)) {
       for (const role of roles) {
         test(`${mode.name}: ${role} start active`, async () => {
+          // T-61 to T-63, T-65 to T-68, T-70, T-71: one mode each.
           const cells: Partial<Record<EventName, string>> = {}
           results.set(rowOf(mode, role), cells)
           await using made = await createLab({ nodes: ['n1', 'n2'], client: false })

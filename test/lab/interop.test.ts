@@ -71,7 +71,7 @@ describeWith(bothOf(timedLab, keepalived), 'keepalived', () => {
     await n2.untilState('active')
     const n1 = await startWeb(made, 'n1', { ...ours, preempt: false })
     await n1.untilState('backup')
-    // Ten advertisements: thrice the time in which we would have preempted.
+    // T-19, T-20: ten advertisements: thrice the time in which we would have preempted.
     const tap = await startTap(made)
     while (tap.frames.filter(fromTheirs).length < 10) await tap.until(fromTheirs, { from: tap.frames.length })
     await expectAtRest(made, { holder: 'n2', agents: [n1] })

@@ -47,7 +47,7 @@ async function pair(made: Lab, routers = on('eth0')): Promise<readonly [Io, Io]>
 }
 
 describeWith(lab, 'VRRP sockets', () => {
-  test('hundreds of datagrams of a turn, of both families, come whole and in order; nobody hears himself', async () => {
+  test('hundreds of datagrams of a turn, of both families, come whole and in order; nobody hears himself (F-31)', async () => {
     const made = await labFor()
     const [n1, n2] = await pair(made)
     const all = ['10.77.0.1', linkLocal(n1)].map((source) =>

@@ -62,7 +62,7 @@ const targetOf = ({ body }: RawFrame): string => formatAddress(body.subarray(48,
 const isVrrp = (each: RawFrame): boolean => each.type === etherTypes.ipv6 && each.body[6] === 112
 
 describeWith(timedLab, 'IPv6 with a virtual MAC address', () => {
-  test('T-49, T-56: it advertises, announces, and answers at once, without a doubt', async () => {
+  test('T-49, T-56, P-07: it advertises, announces, and answers at once, without a doubt', async () => {
     const made = await labFor({ nodes: ['n1'] })
     const frames = await startFrames(made, 'client')
     await made.run('ip', ['-n', 'client', 'addr', 'add', 'fd77::100/64', 'dev', 'eth0', 'nodad'])
@@ -84,7 +84,7 @@ describeWith(timedLab, 'IPv6 with a virtual MAC address', () => {
     expect((await made.addresses('n1')).filter((each) => each === global || each === linkLocal)).toEqual([])
   })
 
-  test('T-51: its first frame is an advertisement, and none leaves once it has yielded, not even to leave groups', async () => {
+  test('T-51, A-02: its first frame is an advertisement, and none leaves once it has yielded, not even to leave groups', async () => {
     const made = await labFor({ nodes: ['n1'] })
     const frames = await startFrames(made, 'client')
     const router = await startMacRouters(made, 'n1', [ipv6Router])

@@ -126,7 +126,7 @@ function forwarded(seen: readonly RawFrame[], destination: string, physical: str
 const timedLab = repeatedWhenHeldUp(lab)
 
 describeWith(timedLab, 'a virtual MAC address', () => {
-  test('T-46: active, it alone answers for the virtual address, once; the interface for its own', async () => {
+  test('T-46, A-01, A-03: active, it alone answers for the virtual address, once; the interface for its own', async () => {
     const { made, frames, physical } = await setUp()
     const router = await activeRouter(made)
     for (let i = 0; i < 5; i += 1) {
@@ -146,7 +146,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(await sysctl(made, 'all/rp_filter')).toEqual(['1'])
   })
 
-  test('T-47: backup, it answers nobody, and the interface only for its own address', async () => {
+  test('T-47, A-02, A-03: backup, it answers nobody, and the interface only for its own address', async () => {
     const { made, frames, physical } = await setUp()
     startRival(frames)
     const router = await startMacRouters(made, 'n1', [macRouter()])
@@ -156,7 +156,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(await answersTo(frames, '10.77.0.1')).toEqual([physical])
   })
 
-  test('T-48: advertisement, then gratuitous ARP, both from it', async () => {
+  test('T-48, A-10, P-07: advertisement, then gratuitous ARP, both from it', async () => {
     const { made, frames } = await setUp()
     await activeRouter(made)
     const first = await frames.until(isFromN1, 'an advertisement')
@@ -166,7 +166,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(frames.seen.indexOf(first)).toBeLessThan(frames.seen.indexOf(arp))
   })
 
-  test('T-51: backup, no frame leaves from it, whatever happens to the cable; nor once it has yielded', async () => {
+  test('T-51, A-02: backup, no frame leaves from it, whatever happens to the cable; nor once it has yielded', async () => {
     const { made, frames } = await setUp()
     const { silence } = startRival(frames)
     const router = await startMacRouters(made, 'n1', [macRouter()])
@@ -187,7 +187,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(after.filter(isFromVirtualMac)).toEqual([])
   })
 
-  test('T-22: a rival with the very same MAC address is heard while the device is up', async () => {
+  test('T-22, D6: a rival with the very same MAC address is heard while the device is up', async () => {
     const { made, frames } = await setUp()
     const router = await activeRouter(made)
     startRival(frames, virtualMac)
@@ -198,7 +198,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(router.state()).toBe('backup')
   })
 
-  test('T-52: a lower advertisement is answered once, from whichever MAC address it comes', async () => {
+  test('T-52, R-21, D6: a lower advertisement is answered once, from whichever MAC address it comes', async () => {
     const { made, frames } = await setUp()
     await activeRouter(made, { priority: 254, advertisementInterval: 100 as Centiseconds })
     for (const from of [rival.mac, virtualMac, rival.mac, virtualMac]) {
@@ -211,7 +211,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     }
   })
 
-  test('T-53: what is sent to it is forwarded by the active router, and not by the backup; nobody is redirected', async () => {
+  test('T-53, A-04, A-05, A-08: what is sent to it the active router forwards, and the backup does not; nobody is redirected', async () => {
     const { made, frames, physical } = await setUp()
     const destination = await routeBehindHost(made)
     const { silence } = startRival(frames)
@@ -228,7 +228,7 @@ describeWith(timedLab, 'a virtual MAC address', () => {
     expect(await send()).toEqual({ forwarded: 1, redirects: 0 })
   })
 
-  test('T-55: what is for the virtual address is never forwarded', async () => {
+  test('T-55, A-07: what is for the virtual address is never forwarded', async () => {
     const { made, frames, physical } = await setUp()
     await routeBehindHost(made)
     await activeRouter(made)

@@ -5,8 +5,9 @@
 import { join } from 'node:path'
 import type { Lab } from '../../infra/lab/topology.ts'
 import { type Address, formatAddress, formatMac } from '../../node-agent/wire/address.ts'
+import { encodeEthernet, groupMac } from '../../node-agent/wire/ethernet.ts'
 import { decodeIp } from '../../node-agent/wire/ip.ts'
-import { decodeHeader, type Header } from '../../node-agent/wire/vrrp.ts'
+import { decodeHeader, type Header, multicastGroupOf } from '../../node-agent/wire/vrrp.ts'
 
 export const ethernet = { sourceAt: 6, typeAt: 12, headerLength: 14 } as const
 export const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const
@@ -44,7 +45,7 @@ export type Tap = {
   readonly frames: readonly Frame[]
   /** The first frame that fits, of those from number `from` on and those to come. */
   until(fits: (frame: Frame) => boolean, options?: { from?: number; deadlineMs?: number }): Promise<Frame>
-  /** Sends these IPv4 datagrams in turn to the VRRP group's MAC until `count` have left, one each `gapMs`. */
+  /** Sends these datagrams in turn to the MAC of their family's VRRP group until `count` have left, one each `gapMs`. */
   inject(datagrams: readonly Uint8Array[], options: { count: number; gapMs: number }): Promise<void>
 }
 
@@ -119,8 +120,11 @@ function decodeFrame(at: number, bytes: Uint8Array): Frame | undefined {
   return header && { ...seen, kind: 'vrrp', source: formatAddress(datagram.source), ttl, header }
 }
 
-/** In an Ethernet frame to 01:00:5e:00:00:12, the MAC of 224.0.0.18. */
+/** In an Ethernet frame to the MAC address of the VRRP group of its family. */
 function frameOf(datagram: Uint8Array): string {
-  const group = Uint8Array.of(0x01, 0x00, 0x5e, 0, 0, 0x12)
-  return Buffer.concat([group, injectorMac, Uint8Array.of(0x08, 0x00), datagram]).toString('hex')
+  const family = datagram[0]! >> 4 === 6 ? 'ipv6' : 'ipv4'
+  const destination = groupMac(multicastGroupOf(family))
+  return Buffer.from(encodeEthernet({ destination, source: injectorMac, type: etherType[family] }))
+    .toString('hex')
+    .concat(Buffer.from(datagram).toString('hex'))
 }

@@ -30,7 +30,7 @@ test('version 2 with a password, of which keepalived too reads eight octets', ()
   expect(read(text('pässwörd')).warnings).toHaveLength(1)
 })
 
-test('IPv6 speaks when its address is first, with a link-local one before all others', () => {
+test('D3: IPv6 speaks when its address is first, with a link-local one before all others', () => {
   const router = routerOf('addresses: ["fd77::50/64", "fe80::51/64", 10.77.0.50/24]')
   expect(router.family).toBe('ipv6')
   expect(router.addresses.map(formatPrefix)).toEqual(['fe80::51/64', 'fd77::50/64'])

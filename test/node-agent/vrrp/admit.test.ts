@@ -46,12 +46,17 @@ const cases: readonly Case[] = [
   ['over IPv6', v6(), { source: stranger6 }, 'event'],
   ['of version 2', v2(), { version: 2 }, 'event'],
 
-  ['R-02 TTL 64', v3(), { ttl: 64 }, 'ttl'],
+  ['R-02 P-05 TTL 64', v3(), { ttl: 64 }, 'ttl'],
   ['R-02 TTL 0', v3(), { ttl: 0 }, 'ttl'],
   ['R-02 v2-ttl64', v2(), { version: 2, ttl: 64 }, 'ttl'],
-  ['R-02 hop limit 254', v6(), { source: stranger6, ttl: 254 }, 'ttl'],
+  ['R-02 P-05 hop limit 254', v6(), { source: stranger6, ttl: 254 }, 'ttl'],
   ['R-02 to the group, at a router whose peers may be further away', v3(unicast([], 1)), { ttl: 254 }, 'ttl'],
-  ['R-02 a unicast peer at its limit', v3(unicast(['192.0.2.3'], 64)), { destination: own.ipv4, ttl: 64 }, 'event'],
+  [
+    'R-02 P-10 a unicast peer at its limit',
+    v3(unicast(['192.0.2.3'], 64)),
+    { destination: own.ipv4, ttl: 64 },
+    'event',
+  ],
   ['R-02 a unicast peer beyond it', v3(unicast(['192.0.2.3'], 64)), { destination: own.ipv4, ttl: 63 }, 'ttl'],
 
   ['R-03 v2-to-v3-receiver', v3(), { version: 2 }, 'version'],
@@ -234,7 +239,7 @@ describe('receive rules', () => {
 describe('the same again', () => {
   const fields = { version: 2, password } as const
 
-  test('is the same admission, whatever the fields that no rule reads', () => {
+  test('R-19: is the same admission, whatever the fields that no rule reads', () => {
     for (const [router, heard, ignored] of [
       [v3(), datagramOf({}), [1, 4, 5, 6, 7, 10, 11]],
       [v2({ password }), datagramOf(fields), [1, 4, 5, 6, 7, 10, 11]],

@@ -35,7 +35,7 @@ describe('an interface', () => {
     { name: 'there is none', status: undefined, fault: 'there is no interface eth0' },
     { name: 'no carrier', status: { ...up, up: false }, fault: 'interface eth0 is down' },
     {
-      name: 'only the virtual address',
+      name: 'P-06: only the virtual address',
       status: { up: true, addresses: [prefix('192.0.2.100')] },
       fault: 'interface eth0 has no IPv4 address of its own',
     },
@@ -94,7 +94,7 @@ describe('an interface', () => {
   })
 })
 
-test('packets that were queued during a hold-up are heard before the timer that ran out meanwhile', () => {
+test('F-35: packets that were queued during a hold-up are heard before the timer that ran out meanwhile', () => {
   const engine = started()
   engine.handle({ kind: 'datagram', interface: 'eth0', bytes: datagram(150) }, at(9_000))
   engine.tick(at(9_000))
@@ -176,11 +176,12 @@ test('stop is finished when every router has left, and an interface that comes b
   expect(engine.finished()).toBe(true)
 })
 
-test('a timer that fired more than an interval late is counted', () => {
+test('F-34: a timer that fired more than an interval late is counted, and told to the log', () => {
   const engine = createEngine({ routers: [router({ advertisementInterval: 10 as Centiseconds })] })
   engine.handle({ kind: 'interface', interface: 'eth0', status: up }, at(0))
   engine.tick(at(361 + 150))
   expect(engine.services().web).toMatchObject({ late: 1 })
+  expect(kinds(engine)).toContain('late')
 })
 
 test('an oddity is said once while it lasts', () => {
@@ -242,7 +243,7 @@ describe('what is said of a router', () => {
     expect(kinds(engine)).toEqual(['send-advertisement', 'transition', 'standing', 'standing'])
   })
 
-  test('a fault: it leaves politely, says why, and starts again as backup when the fault is over', () => {
+  test('F-27: a fault: it leaves politely, says why, and starts again as backup when the fault is over', () => {
     const engine = activeEngine()
     say(engine, 3_700, { fault: 'check app: HTTP 503' })
     expect(engine.takeOutputs()).toMatchObject([

@@ -11,7 +11,7 @@ describe('version 2', () => {
     { priority: 1, skew: 996.1 },
     { priority: 100, skew: 609.4 },
     { priority: 254, skew: 7.8 },
-  ])('P-30: at priority $priority the skew is $skew ms at any interval', ({ priority, skew }) => {
+  ])('P-30, P-31: at priority $priority the skew is $skew ms at any interval', ({ priority, skew }) => {
     for (const interval of [100, 500]) {
       const it = router({ version: 2, priority, advertisementInterval: cs(interval) })
       expect(skewTime(it, cs(interval)) / 1_000).toBeCloseTo(skew, 1)
@@ -19,7 +19,7 @@ describe('version 2', () => {
     }
   })
 
-  test('F-30: it learns no interval', () => {
+  test('F-30, P-32: it learns no interval', () => {
     const it = router({ version: 2 })
     const { state } = play(it, [
       [0, { kind: 'startup' }],
@@ -79,7 +79,7 @@ describe('a machine that was suspended', () => {
     ]).state
   const slept = (ms: number) => ({ kind: 'slept', for: milliseconds(ms) }) as const
 
-  test('for as long as its peers have patience steps down, and sends nothing', () => {
+  test('F-35: for as long as its peers have patience steps down, and sends nothing', () => {
     const { state, effects, reason } = step(router(), active(), slept(3_000), at(20_001))
     expect({ kind: state.kind, effects, reason }).toEqual({
       kind: 'backup',

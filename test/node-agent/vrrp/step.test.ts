@@ -24,13 +24,13 @@ describe('timers (§6.1)', () => {
     { priority: 100, skewMs: 609, downMs: 3609 },
     { priority: 200, skewMs: 219, downMs: 3219 },
     { priority: 254, skewMs: 8, downMs: 3008 },
-  ])('priority $priority: skew $skewMs ms, active down $downMs ms', ({ priority, skewMs, downMs }) => {
+  ])('P-30, P-31: priority $priority: skew $skewMs ms, active down $downMs ms', ({ priority, skewMs, downMs }) => {
     const second = 100 as Centiseconds
     expect(skewTime(router({ priority }), second) / 1_000).toBeCloseTo(skewMs, 0)
     expect(activeDownInterval(router({ priority }), second) / 1_000).toBeCloseTo(downMs, 0)
   })
 
-  test('fractions survive at 10 ms: 30 + 2.1875 ms for priority 200', () => {
+  test('P-33: fractions survive at 10 ms: 30 + 2.1875 ms for priority 200', () => {
     expect(activeDownInterval(router({ priority: 200 }), 1 as Centiseconds)).toBe(32_187.5)
   })
 })
@@ -103,7 +103,7 @@ describe('backup (§6.4.2)', () => {
     expect(state).toMatchObject({ activeDownAt: at(300 + 3_609.375) })
   })
 
-  test('a preempt delay holds back from a lower active, and then no longer', () => {
+  test('F-36: a preempt delay holds back from a lower active, and then no longer', () => {
     const patient = router({ preemptDelay: 30_000_000 as never })
     const started = play(patient, [[0, startup]]).state
     const followed = play(patient, [[29_000, advertisement({ priority: 50 })]], started).state
@@ -156,7 +156,7 @@ describe('active (§6.4.3)', () => {
   test.each([
     { name: 'lower priority', heard: advertisement({ priority: 99 }) },
     { name: 'equal priority, smaller address', heard: advertisement({ priority: 100, source: '192.0.2.1' }) },
-  ])('F-24: $name is answered, and the period stays', ({ heard }) => {
+  ])('F-24, D5: $name is answered, and the period stays', ({ heard }) => {
     const { state, effects } = play(ours, [[lastSent + 100, heard]], active)
     expect(effects).toEqual(['send 100', 'announce-addresses'])
     expect(state).toMatchObject({ kind: 'active', adverAt: active.adverAt })
@@ -205,7 +205,7 @@ describe('active (§6.4.3)', () => {
     expect(play(ours, [[lastSent + 10, advertisement({ priority: 202 })]], raised).state).not.toHaveProperty('raisedTo')
   })
 
-  test('announcements: a burst with doubling gaps, a second one, then a refresh', () => {
+  test('D8: announcements: a burst with doubling gaps, a second one, then a refresh', () => {
     const times: number[] = []
     for (let announced = 1; announced < 13; announced += 1) {
       times.push(
@@ -248,7 +248,7 @@ describe('leaving politely (§6.4.3 Shutdown, and what it leaves open)', () => {
     expect(step(ours, leaving.state, advertisement({ priority: 0 }), at(3_800)).state).toEqual(leaving.state)
   })
 
-  test('resign: now is the letter of the RFC', () => {
+  test('F-20: resign: now is the letter of the RFC', () => {
     const strict = router({ resign: 'now' })
     expect(play(strict, [[3_700, shutdown]], active)).toMatchObject({
       state: { kind: 'initialize' },
@@ -331,7 +331,7 @@ describe('told to yield', () => {
 })
 
 describe('a priority that changes', () => {
-  test('is advertised at once while active', () => {
+  test('F-28: is advertised at once while active', () => {
     const lowered = router({ priority: 80 })
     expect(play(lowered, [[3_700, { kind: 'priority', was: 100 }]], active).effects).toEqual(['send 80'])
   })

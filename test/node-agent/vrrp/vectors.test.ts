@@ -137,7 +137,7 @@ function expected(vector: Vector, mode: (typeof modes)[number], profile: (typeof
   return ['event', ...(odd === undefined ? [] : [odd])].join(' ')
 }
 
-describe.each(modes)('checksum mode %s', (mode) => {
+describe.each(modes)('T-35, D1: checksum mode %s', (mode) => {
   describe.each(profiles)('profile %s', (profile) => {
     test.each(packets.map((vector) => [vector.name, vector] as const))('%s', (_, vector) => {
       const admission = admit(receiverOf(vector, { acceptChecksum: mode, profile }), fromHex(vector.hex))
