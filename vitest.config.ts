@@ -43,10 +43,16 @@ const variablesUnderTest = {
   HOLDFAST_CONFIG_BROKEN: 'ownerProbe: nobody',
 }
 
+/** Lab tests that mostly wait, or take times with much room, so that several may run at once. */
+const patientLab = [
+  'test/lab/{agent-accept,agent-asleep,agent-checks,agent-errors,holding,lab,linux-io,macvlan,worker}.test.ts',
+  'test/lab/{conformance-*,interop-*,virtual-mac,virtual-mac-owner}.test.ts',
+]
+
 /**
- * Three projects: `unit` runs anywhere in seconds; `worker` runs in workerd, and what holds on every runtime runs there
- * too; `lab` needs network namespaces and says what it skips.
- * Lab files run one after another, because each measures time on a machine with few cores.
+ * Four projects: `unit` runs anywhere in seconds; `worker` runs in workerd, and what holds on every runtime runs there
+ * too; `patient` and `lab` need network namespaces and say what they skip.
+ * Files of `lab` run one after another, because each measures time on a machine with few cores.
  */
 export default defineConfig({
   test: {
@@ -96,12 +102,23 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'lab',
-          include: ['test/lab/**/*.test.ts'],
-          fileParallelism: false,
+          name: 'patient',
+          include: patientLab,
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          exclude: patientLab,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

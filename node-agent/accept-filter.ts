@@ -5,10 +5,11 @@
  *                             └──▶ forward: nothing for the addresses is passed on either (RFC 9568 §8.3.1)
  *
  * It holds whether the node is active or backup, so that no transition waits for it. ARP is below it, and what the
- * machine sends to itself never was on the LAN.
+ * machine sends to itself never was on the LAN. With it go the rules of address owners with a virtual MAC address.
  */
 import { createHash } from 'node:crypto'
 import type { AgentConfig } from './config.ts'
+import { ownerRules } from './owner-filter.ts'
 import { allAddresses, type VirtualRouter } from './vrrp/router.ts'
 import { familyOf, formatAddress, isLinkLocal } from './wire/address.ts'
 
@@ -22,8 +23,9 @@ export function filterRules(config: AgentConfig): string {
   const table = filterTable(config)
   // To delete what is not there is an error, and to add what is there is none.
   const replace = [`add table inet ${table}`, `delete table inet ${table}`]
+  const owned = ownerRules(table, config.routers)
   const guarded = guardedRouters(config)
-  if (guarded.length === 0) return `${replace.join('\n')}\n`
+  if (guarded.length === 0) return `${[...replace, ...owned].join('\n')}\n`
   const tests = guarded.flatMap(testsOf)
   const drop = tests.map((test) => `    ${test} drop`)
   const lines = [
@@ -40,13 +42,18 @@ export function filterRules(config: AgentConfig): string {
     ...drop,
     '  }',
     '}',
+    ...owned,
   ]
   return `${lines.join('\n')}\n`
 }
 
-/** The names of the services that it is for. */
-export function guardedServices(config: AgentConfig): string[] {
-  return guardedRouters(config).map(({ name }) => name)
+/** What it is for, in the words of the configuration; nothing where it is not needed. */
+export function filtered(config: AgentConfig): string[] {
+  const owners = config.routers.filter(({ priority, virtualMac }) => priority === 255 && virtualMac)
+  return [
+    ...guardedRouters(config).map(({ name }) => `accept: false of ${name}`),
+    ...owners.map(({ name }) => `virtualMac of ${name}, an address owner`),
+  ]
 }
 
 function guardedRouters({ routers, services }: AgentConfig): VirtualRouter[] {

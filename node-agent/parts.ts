@@ -1,5 +1,5 @@
 /** The parts of the agent, and how each of them is wired to its supervisor. */
-import { filterRules, guardedServices } from './accept-filter.ts'
+import { filtered, filterRules } from './accept-filter.ts'
 import type { Health } from './checks/health.ts'
 import type { Runner } from './checks/runner.ts'
 import type { AgentConfig } from './config.ts'
@@ -112,11 +112,11 @@ function peerAnswer(supervisor: Supervisor, service: string) {
   return known.status.state === 'active' ? 'active' : 'free'
 }
 
-/** Null when no service takes what it is to drop; else why, and what to do. */
+/** Null when the machine's packet filter is as the services need it; else why not, and what to do. */
 export async function applyFilter(config: AgentConfig): Promise<string | null> {
   const problem = await runNft(filterRules(config))
-  const guarded = guardedServices(config)
+  const needed = filtered(config)
   // Without nft, or the right to use it, there is nothing that a former agent could have left.
-  if (problem === null || guarded.length === 0) return null
-  return `accept: false of ${guarded.join(', ')} needs nftables: ${problem}; or write accept: true`
+  if (problem === null || needed.length === 0) return null
+  return `${needed.join(', ')} can’t be without nftables: ${problem}; or leave it out of the configuration`
 }

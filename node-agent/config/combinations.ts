@@ -86,8 +86,12 @@ function refuseVersion(service: RouterKeys, family: Family, refuse: Refuse): voi
 }
 
 function refuseVirtualMac(service: RouterKeys, family: Family, refuse: Refuse): void {
-  const { virtualMac, unicast, addresses, interface: name, vrid } = service
+  const { virtualMac, unicast, addresses, interface: name, vrid, priority } = service
   if (!virtualMac) return
+  if (priority === 255 && family === 'ipv6') {
+    const message = 'is not for an IPv6 address owner: its interface would answer beside the virtual MAC address'
+    refuse(['virtualMac'], message, 'leave it out, or give it a priority of 1..254')
+  }
   if (unicast !== undefined) {
     const hint = 'leave one of them out: peers find unicast advertisements by IP address, not by a MAC address'
     refuse(['virtualMac'], 'is not for unicast', hint)

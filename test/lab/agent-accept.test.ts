@@ -139,7 +139,9 @@ describeWith(lab, 'accept: false', () => {
       `exec ${process.execPath} ${program} agent --config ${config}`,
     ]
     const said = await shell(made, 'n1', `unshare -m sh -c '${script.join('\n').replaceAll("'", `'\\''`)}'`)
-    expect(said).toMatch(/holdfast: accept: false of web needs nftables: nft .*; or write accept: true\nexit 1\n$/)
+    expect(said).toMatch(
+      /holdfast: accept: false of web can’t be without nftables: nft .*; or leave it out of the configuration\nexit 1\n$/,
+    )
     expect(await made.holdersOf(vip)).toEqual([])
   })
 })

@@ -270,7 +270,9 @@ describeWith(timedLab, 'what the LAN sees', () => {
     const addresses = [`${vip}/24`, `${other}/24`]
     expect((await reload(n1, { services: { web: webService({ addresses }) } })).code).toBe(0)
     n1.killVrrp()
-    await n1.untilEvent(({ event }) => event === 'vrrp-died')
+    const died = await n1.untilEvent(({ event }) => event === 'vrrp-died')
+    // It hands over what its former self held, and takes it back, by the new configuration.
+    await n1.untilEvent(({ event, to, at }) => event === 'state' && to === 'active' && at > died.at)
     await made.untilHeldBy(other, ['n1'])
     await expectAtRest(made, { holder: 'n1', agents: [n1, n2] })
   })

@@ -1,6 +1,6 @@
 /** The packet filter of `accept: false`, as nft is told. What it does to packets is for the lab. */
 import { expect, test } from 'vitest'
-import { filterRules, filterTable, guardedServices } from '../../node-agent/accept-filter.ts'
+import { filtered, filterRules, filterTable } from '../../node-agent/accept-filter.ts'
 import { read } from '../support/agent-config.ts'
 
 const file = (accept: boolean) =>
@@ -12,6 +12,8 @@ services:
   open: {interface: eth0, vrid: 53, addresses: [10.77.0.53/24]}
   api: {mode: solo}
 `)
+
+const noOwners = (table: string): string[] => [`add table arp ${table}`, `delete table arp ${table}`]
 
 test('everything for the addresses is dropped, but neighbour discovery and what is one’s own', () => {
   const config = file(false)
@@ -39,13 +41,27 @@ test('everything for the addresses is dropped, but neighbour discovery and what 
     ...drops,
     '}',
     '}',
+    ...noOwners(table),
   ])
-  expect(guardedServices(config)).toEqual(['web', 'six', 'mac'])
+  expect(filtered(config)).toEqual(['web', 'six', 'mac'].map((name) => `accept: false of ${name}`))
 })
 
 test('where everybody accepts, only what a killed agent left goes', () => {
   const table = filterTable(file(true))
-  expect(filterRules(file(true))).toBe(`add table inet ${table}\ndelete table inet ${table}\n`)
+  const gone = [`add table inet ${table}`, `delete table inet ${table}`, ...noOwners(table)]
+  expect(filterRules(file(true)).trim().split('\n')).toEqual(gone)
+  expect(filtered(file(true))).toEqual([])
+})
+
+test('an address owner with a virtual MAC address answers from that alone', () => {
+  const config = read(`
+services:
+  web: {interface: eth0, vrid: 51, priority: 255, addresses: [10.77.0.50/24], virtualMac: true}
+`)
+  const rules = filterRules(config)
+  expect(rules).toContain('iifname "eth0" arp operation request arp daddr ip 10.77.0.50 drop')
+  expect(rules).toContain('oifname "eth0" arp saddr ip 10.77.0.50 arp saddr ether set 00:00:5e:00:01:33')
+  expect(filtered(config)).toEqual(['virtualMac of web, an address owner'])
 })
 
 test('each agent of a machine has a table of its own', () => {

@@ -207,5 +207,5 @@ A cell says when the other one had the address after the event (in \`cable in\`:
 bound (the RFC's for its timers, and 150 ms), and how long both held it. While a FRR is not active its address is on a
 device without carrier. A killed machine loses its cable at once: nobody is left to remove its addresses.
 
-Written by \`HOLDFAST_WRITE_INTEROP=1 npx vitest run --project lab test/lab/interop-matrix.test.ts\`; do not edit.
+Written by \`HOLDFAST_WRITE_INTEROP=1 npx vitest run --project patient test/lab/interop-matrix.test.ts\`; do not edit.
 `.split('\n')
