@@ -202,7 +202,7 @@ function advance(slot: Slot, event: Event, now: Instant): Output[] {
 
 function expire(work: Work, slot: Slot, now: Instant): void {
   if (now < slot.deadline) return
-  work.outputs.push(...noteLateness(slot, now - slot.deadline), ...advance(slot, { kind: 'tick' }, now))
+  work.outputs.push(...noteLateness(slot, now), ...advance(slot, { kind: 'tick' }, now))
 }
 
 function loseAddress(slot: Slot, { address }: Input & { kind: 'address-removed' }, now: Instant): Output[] {

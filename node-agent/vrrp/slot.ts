@@ -10,7 +10,7 @@ import type { Address, Prefix } from '../wire/address.ts'
 import type { Oddity } from './admit.ts'
 import type { Event, Standing, State, VirtualRouter } from './router.ts'
 import { nextDeadline, priorityNow, type RunningRouter, step } from './step.ts'
-import { type Instant, ofCentiseconds } from './time.ts'
+import { after, type Instant, milliseconds, ofCentiseconds } from './time.ts'
 
 export type StateWord = 'initialize' | 'backup' | 'active' | 'fault'
 
@@ -71,6 +71,8 @@ export type Slot = {
   received: number
   transitions: number
   late: number
+  /** When that was last told. */
+  saidLateAt?: Instant
   readonly odd: Set<Oddity>
 }
 
@@ -155,9 +157,15 @@ export function takeStanding(
   ]
 }
 
-export function noteLateness(slot: Slot, byMicroseconds: number): Output[] {
+/** A machine that is too slow is too slow for a log of each time as well (F-34). */
+const saysLateEach = milliseconds(10_000)
+
+export function noteLateness(slot: Slot, now: Instant): Output[] {
+  const byMicroseconds = now - slot.deadline
   if (byMicroseconds <= ofCentiseconds(slot.router.advertisementInterval)) return []
   slot.late += 1
+  if (slot.saidLateAt !== undefined && now < after(slot.saidLateAt, saysLateEach)) return []
+  slot.saidLateAt = now
   return [{ kind: 'late', service: slot.router.name, byMicroseconds }]
 }
 
