@@ -1,4 +1,5 @@
 /** What the real-time process needs from outside. Linux implements it; the simulator does too. */
+import type { Oddity } from './vrrp/admit.ts'
 import type { Outgoing, Place } from './vrrp/datagrams.ts'
 import type { Input } from './vrrp/engine.ts'
 import type { Standing, VirtualRouter } from './vrrp/router.ts'
@@ -80,7 +81,7 @@ export type FromVrrp =
   | { readonly kind: 'announced'; readonly service: string; readonly addresses: number; readonly at: Instant }
   /** Somebody else had removed the address, and it is back. */
   | { readonly kind: 'restored'; readonly service: string; readonly address: string }
-  | { readonly kind: 'odd'; readonly service: string; readonly oddity: string; readonly source: string }
+  | { readonly kind: 'odd'; readonly service: string; readonly oddity: Oddity; readonly source: string }
   | { readonly kind: 'late'; readonly service: string; readonly byMs: number }
   | {
       readonly kind: 'status'

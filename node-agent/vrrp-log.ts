@@ -2,11 +2,23 @@
 import { now } from './linux/clock.ts'
 import type { Log } from './log.ts'
 import type { FromVrrp } from './ports.ts'
+import type { Oddity } from './vrrp/admit.ts'
 import type { Instant } from './vrrp/time.ts'
 
 /** The supervisor may read the pipe late; what is told must be when it happened. */
 export function wallTime(at: Instant): string {
   return new Date(Date.now() - (now() - at) / 1_000).toISOString()
+}
+
+/** What a peer does that is odd, and what to do about it. */
+const odd: Readonly<Record<Oddity, string>> = {
+  'checksum-form-differs':
+    'makes its checksum in the other form, and may discard what we send: set checksum to its form',
+  'interval-differs': 'advertises at another interval: configure the same on all nodes',
+  'first-not-link-local': 'names an address first that is not link-local: some routers discard that',
+  'source-not-link-local': 'sends from an address that is not link-local: some routers discard that',
+  'address-list-differs': 'has other addresses for it: configure the same on all nodes',
+  'second-owner': 'says that it is the address owner too: only one node may have priority 255',
 }
 
 export function logMessage(log: Log, message: FromVrrp): void {
@@ -61,7 +73,7 @@ export function logMessage(log: Log, message: FromVrrp): void {
         event: 'odd',
         ...message,
         kind: undefined,
-        msg: `${message.service}: heard ${message.oddity} from ${message.source}`,
+        msg: `${message.service}: ${message.source} ${odd[message.oddity]}`,
       })
       return
     case 'late':
