@@ -46,7 +46,8 @@ function watch(client: Socket, known: { readonly connection: number; readonly op
     if (request.text === '') request.at = at
     request.text += bytes.toString('latin1')
     const action = /[?&\n]Action=(\w+)/.exec(request.text)?.[1]
-    if (action === undefined || request.said) return
+    // A trial of what a move would need is none.
+    if (action === undefined || request.said || /[?&\n]DryRun=true/.test(request.text)) return
     request.said = true
     say({ action, at: request.at, ...known })
   })

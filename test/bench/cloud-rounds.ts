@@ -2,7 +2,7 @@
  * One round of the cloud bench: a fresh lab with a strict EC2, a pair of routers, the active one goes, and when that
  * was on the wire and at EC2.
  *
- *   n2's first advertisement, as the client's tap reads it ──▶ the first request at EC2 ──▶ AssociateAddress at EC2
+ *   n2's first advertisement, as the client's tap reads it ──▶ AssociateAddress at EC2
  *
  * All instants are of one clock. Holdfast's way is agent, control, EC2; keepalived's is its notify_master script with the
  * AWS CLI, on the node.
@@ -35,7 +35,6 @@ export type Round = {
 
 /** Milliseconds since n2's first advertisement was read. */
 export type RoundResult = {
-  readonly firstRequestMs: number
   readonly associateMs: number
   /** Whether AssociateAddress came over a connection from before the event. */
   readonly warm: boolean
@@ -75,12 +74,9 @@ export async function cloudRound(round: Round): Promise<RoundResult> {
   await happen[round.event](lab, routers.n1)
   const advert = await tap.until((frame) => frame.kind === 'vrrp' && frame.source === '10.77.0.2', { from: seen })
   await cloud.untilAsked('AssociateAddress', saidBefore)
-  // Looks of before the event may still have been on their way; those of the move come after the advertisement's cause.
-  const requests = cloud.requests.slice(asked)
-  const associate = requests.find(({ action }) => action === 'AssociateAddress')
+  const associate = cloud.requests.slice(asked).find(({ action }) => action === 'AssociateAddress')
   if (associate === undefined) throw new Error('EC2 has heard no AssociateAddress')
   return {
-    firstRequestMs: requests[0]!.at - advert.at,
     associateMs: associate.at - advert.at,
     warm: associate.openedAt <= before,
     confirmMs: round.event === 'cable' ? await routers.decideMs() : null,
