@@ -2,10 +2,12 @@
 import type { AddressChange, Announcement, FromVrrp, VrrpPorts } from '../ports.ts'
 import type { Outgoing } from '../vrrp/datagrams.ts'
 import type { Input } from '../vrrp/engine.ts'
+import { earliest } from '../vrrp/time.ts'
 import { type Address, familyOf, type Prefix, sameAddress } from '../wire/address.ts'
 import { encodeAnnouncement } from '../wire/announcement.ts'
 import { encodeEthernet, etherType, groupMac } from '../wire/ethernet.ts'
 import { changeAddresses, type DeviceOf, describeRefusal } from './addresses.ts'
+import { createAnnouncements } from './announcements.ts'
 import { now } from './clock.ts'
 import { type InterfaceChange, type Interfaces, watchInterfaces } from './interfaces.ts'
 import { isReady, pollSetOf, ppoll, waitForRoom } from './libc.ts'
@@ -54,6 +56,10 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
   const deviceOf: DeviceOf = (place) =>
     place.mac === null ? interfaces.get(place.interface) : virtualMacs.deviceOf(place)
   const rivals = openRivalSockets(virtualMacs)
+  const announcements = createAnnouncements(
+    (ready) => frames.send(ready.flatMap((each) => announcementFrame(interfaces, each))),
+    (each) => isInstalled(interfaces, virtualMacs, each),
+  )
   let supervised = true
   let poll: Buffer = Buffer.alloc(0)
   let polledAt = -Infinity
@@ -102,16 +108,21 @@ export function openVrrpPorts(options: LinuxVrrpOptions): LinuxVrrpPorts {
       packets.push(...rivals.drain((nth) => isReady(poll, nth + rivalsAt)))
       const inputs = links ? [...hearLinks(interfaces, sockets, heed), ...packets] : packets
       if (links) watch()
+      announcements.look(now())
       return commands ? [...inputs, ...drainPipe()] : inputs
     },
-    wait: (deadline) => wait(deadline === undefined ? undefined : deadline - now()),
+    wait(deadline) {
+      const first = earliest(deadline, announcements.deadline())
+      wait(first === undefined ? undefined : first - now())
+    },
     sendAdvertisements: (outgoing) => sendAdvertisements({ interfaces, sockets, frames }, outgoing),
     changeAddresses(changes) {
+      announcements.forget(changes)
       for (const refusal of changeAddresses({ request, interfaces, deviceOf, virtualMacs }, changes)) {
         options.publish({ kind: 'warning', message: describeRefusal(refusal) })
       }
     },
-    announce: (announcements) => frames.send(announcements.flatMap((each) => announcementFrame(interfaces, each))),
+    announce: (all) => announcements.announce(all, now()),
     publish: options.publish,
   }
 }
@@ -176,6 +187,13 @@ function announcementFrame(interfaces: Interfaces, { interface: name, mac, addre
   const found = interfaces.get(name)
   if (found === undefined) return []
   return [{ index: found.index, parts: [encodeAnnouncement({ mac: mac ?? found.mac, address })] }]
+}
+
+/** Whether the kernel has said that the place has the address. */
+function isInstalled(interfaces: Interfaces, virtualMacs: VirtualMacs, { address, ...place }: Announcement): boolean {
+  const name = place.mac === null ? place.interface : virtualMacs.deviceOf(place)?.name
+  const has = name === undefined ? undefined : interfaces.get(name)
+  return has?.addresses.some((own) => sameAddress(own.address, address)) ?? false
 }
 
 /** Those of `wanted` that an interface has, with the prefix they have there. */

@@ -86,7 +86,8 @@ function describe(found: readonly Summary[]): string {
 
 const legend = [
   'From the new active router’s first advertisement, as a tap on the client’s wire reads it, until EC2 has the first byte',
-  'of AssociateAddress; least / p50 / p90 / max in ms. Holdfast: agent, control, EC2, to which control writes by its last look,\nso that this is its first request. keepalived: a notify_master script that calls the AWS CLI. The same',
+  'of AssociateAddress; least / p50 / p90 / max in ms. Holdfast: agent, control, EC2, to which control',
+  'writes by its last look. keepalived: a notify_master script that calls the AWS CLI. The same',
   'strict EC2 on the lab’s switch for both: no TLS and no distance, which an EC2 of AWS would add to both alike.',
   '',
   'Confirm: when the cable is pulled, control still has the former owner’s link, asks it, and believes its rival after',

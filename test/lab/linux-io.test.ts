@@ -309,7 +309,9 @@ describeWith(lab, 'announcements', () => {
     const n1 = await startIo(made, 'n1')
     await n1.do({ kind: 'carry', routers: on('eth0') })
     const tap = await startTap(made)
-    const addresses = Array.from({ length: 250 }, (_, i) => [`10.80.0.${i}`, `fd80::${(i + 1).toString(16)}`]).flat()
+    const each = Array.from({ length: 250 }, (_, i) => i)
+    // Nobody installed them, so that those of IPv6 wait for as long as the kernel may take at most.
+    const addresses = [...each.map((i) => `10.80.0.${i}`), ...each.map((i) => `fd80::${(i + 1).toString(16)}`)]
     const announcements = addresses.map((text) => ({ interface: 'eth0', mac: null, address: address(text) }))
     await n1.do({ kind: 'announce', announcements })
     await tap.until(
