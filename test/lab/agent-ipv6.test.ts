@@ -9,6 +9,7 @@ import { formatAddress, type Prefix, parseAddress } from '../../node-agent/wire/
 import { decodeIp } from '../../node-agent/wire/ip.ts'
 import { checksumForm, decodeAddresses } from '../../node-agent/wire/vrrp.ts'
 import { labFor } from '../support/agents.ts'
+import { eventually } from '../support/eventually.ts'
 import { repeatedWhenHeldUp } from '../support/held-up.ts'
 import { lab } from '../support/lab.ts'
 import { startMacRouters as startRouters } from '../support/mac-router.ts'
@@ -83,9 +84,9 @@ describeWith(timedLab, 'two routers of IPv6', () => {
     await prober.answered()
     prober.mark()
     const from = tap.frames.length
-    await n1.kill()
-    // Its addresses stay, as a crash leaves them, and its link goes: nobody else answers for it.
-    await made.cableOut('n1')
+    // Its addresses stay, as a crash leaves them, and its link goes: nobody else answers for it. At once, since to wait
+    // for the end of its processes would take as long as the other one waits.
+    await Promise.all([n1.kill(), made.cableOut('n1')])
     await n2.untilState('active')
     const first = await tap.until(
       (frame) => advertisement(frame) && 'source' in frame && frame.source === linkLocalOf(2),
@@ -197,5 +198,40 @@ describeWith(timedLab, 'many virtual routers', () => {
     // The figure to hold is 20 ms on a machine of its own; here much else may run beside it.
     expect(spreadMs).toBeLessThan(250)
     expect((await made.addresses('n2')).filter((each) => each.startsWith('10.80.'))).toHaveLength(250)
+  })
+
+  test('500 on two interfaces: each has one holder, and all move when their node is killed', async () => {
+    const made = await labFor()
+    const ip = (...words: string[]) => made.run('ip', words)
+    await ip('-n', 'n1', 'link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'eth1', 'netns', 'n2')
+    for (const [i, node] of ['n1', 'n2'].entries()) {
+      await ip('-n', node, 'addr', 'add', `10.78.0.${i + 1}/24`, 'dev', 'eth1')
+      await ip('-n', node, 'link', 'set', 'eth1', 'up')
+    }
+    const many = (priority: number): VirtualRouter[] =>
+      ['eth0', 'eth1'].flatMap((name, nth) =>
+        Array.from({ length: 250 }, (_, i) => {
+          const addresses = [prefix(`10.${80 + nth}.0.${i + 1}/32`)]
+          const advertisementInterval = 10 as Centiseconds
+          return virtualRouter({
+            ...{ name: `${name}-${i}`, interface: name, vrid: i + 1 },
+            ...{ priority, advertisementInterval, addresses },
+          })
+        }),
+      )
+    const held = async (node: string): Promise<number> =>
+      (await made.addresses(node)).filter((each) => /^10\.8[01]\./.test(each)).length
+    const n1 = await startRouters(made, 'n1', many(200), { realtime: true })
+    await n1.untilState('active', 30_000, 'eth1-249')
+    const n2 = await startRouters(made, 'n2', many(100), { realtime: true })
+    await n2.untilState('backup', 30_000, 'eth1-249')
+    // Ten intervals: nobody takes over who hears the other.
+    await sleep(1_000)
+    expect([await held('n1'), await held('n2')]).toEqual([500, 0])
+    await n1.kill()
+    await eventually(
+      () => held('n2'),
+      (count) => expect(count).toBe(500),
+    )
   })
 })
