@@ -14,13 +14,10 @@ import {
   NLM_F_REQUEST,
   viewOf,
 } from './netlink.ts'
-import { RTM_DELLINK, RTM_NEWLINK } from './rtnetlink.ts'
+import { IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, RTM_DELLINK, RTM_NEWLINK } from './rtnetlink.ts'
 
 const NLM_F_EXCL = 0x200
 
-const IFF_UP = 0x1
-const IFLA_ADDRESS = 1
-const IFLA_IFNAME = 3
 const IFLA_LINK = 5
 const IFLA_LINKINFO = 18
 const IFLA_IFALIAS = 20
